@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
@@ -91,7 +91,7 @@ pub struct Options {
 pub async fn execute(options: &Options) -> Result<bool, Box<dyn Error>> {
     let load = options.load()?;
     // A run of an hour must not end at a path that cannot be written.
-    let book = options.book.as_ref().map(File::create).transpose()?;
+    let book = options.book.as_deref().map(create).transpose()?;
     let run = run::run(load).await?;
     if let Some(book) = book {
         book::write(&run.entries, book)?;
@@ -112,7 +112,12 @@ pub async fn execute(options: &Options) -> Result<bool, Box<dyn Error>> {
 }
 
 impl Options {
-    fn load(&self) -> Result<Load, String> {
+    /// The run that the options describe.
+    ///
+    /// # Errors
+    ///
+    /// The options contradict each other.
+    pub fn load(&self) -> Result<Load, String> {
         Ok(Load {
             target: self.url.clone(),
             template: Template::new(self.method.clone(), &self.url, &self.headers)?,
@@ -150,6 +155,10 @@ impl Options {
             violations: violations.len(),
         })
     }
+}
+
+fn create(path: &Path) -> Result<File, String> {
+    File::create(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn print_wrong(run: &Run) {
