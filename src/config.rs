@@ -1,0 +1,200 @@
+//! Bytes to a configuration that cannot be wrong, or every mistake in them with its place.
+
+mod broker_properties;
+mod credentials;
+mod delivery;
+mod duration;
+mod error;
+mod json;
+mod node;
+mod reply;
+mod route;
+mod send;
+
+use std::rc::Rc;
+
+pub use broker_properties::BrokerConfig;
+pub use credentials::Environment;
+pub use delivery::DeliveryConfig;
+pub use error::{ConfigError, ConfigErrors, Warning};
+pub use reply::ReplyConfig;
+pub use route::Route;
+pub use send::{Entity, Payload, Schedule, Send};
+
+use crate::credentials::Credentials;
+use crate::matching::Match;
+use crate::message::limits;
+use error::Findings;
+use json::Json;
+use node::{Fields, Node};
+
+/// What one plugin instance does.
+#[derive(Debug)]
+pub struct Config {
+    /// Sender or gate.
+    pub role: Role,
+    /// What works but should be known.
+    pub warnings: Vec<Warning>,
+}
+
+/// The two parts that the module can play in a filter chain.
+#[derive(Debug)]
+pub enum Role {
+    /// Holds matched requests in the headers callback, behind a sender that lets them go on.
+    Gate(Gate),
+    /// Sends matched requests to Service Bus.
+    Sender(Rc<Sender>),
+}
+
+/// The routes that a gate holds.
+#[derive(Debug)]
+pub struct Gate {
+    /// One per route.
+    pub matches: Vec<Match>,
+}
+
+/// All that a sender needs.
+#[derive(Debug)]
+pub struct Sender {
+    /// Where messages go and who signs.
+    pub destination: Destination,
+    /// What the headers callback returns for a matched request with a body.
+    pub header_mode: HeaderMode,
+    /// Largest request body in bytes.
+    pub max_body_bytes: usize,
+    /// Timeouts and bounds of sending.
+    pub delivery: DeliveryConfig,
+    /// First match wins.
+    pub routes: Vec<Route>,
+}
+
+/// A Service Bus namespace and the way to it.
+#[derive(Debug)]
+pub struct Destination {
+    /// Host that is signed and sent as `:authority`.
+    pub namespace: String,
+    /// Envoy cluster of the callout.
+    pub cluster: String,
+    /// Who signs.
+    pub credentials: Credentials,
+}
+
+/// What the headers callback returns for a matched request whose body is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderMode {
+    /// Pause: needs `allow_on_headers_stop_iteration: true`.
+    Pause,
+    /// Continue: something after this filter must hold the headers.
+    Continue,
+}
+
+impl Config {
+    /// Reads a plugin configuration.
+    ///
+    /// # Errors
+    /// All mistakes, each with its place.
+    pub fn parse(text: &[u8], environment: Environment<'_>) -> Result<Self, ConfigErrors> {
+        let findings = Findings::default();
+        let json = parse_json(text, &findings);
+        let role = json.and_then(|json| read(&Node::root(&json, &findings), environment));
+        let (role, warnings) = findings.conclude(role)?;
+        Ok(Self { role, warnings })
+    }
+}
+
+fn parse_json(text: &[u8], findings: &Findings) -> Option<Json> {
+    let start = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    // A protobuf Struct starts with the tag of its first field, never with a brace.
+    if start != Some(&b'{') {
+        findings.error(
+            "",
+            "the configuration must be a google.protobuf.StringValue that holds a JSON object; \
+             Envoy passes a google.protobuf.Struct on as protobuf bytes",
+        );
+        return None;
+    }
+    match serde_json::from_slice(text) {
+        Ok(json) => Some(json),
+        Err(error) => {
+            findings.error("", format!("not JSON: {error}"));
+            None
+        }
+    }
+}
+
+fn read(root: &Node<'_>, environment: Environment<'_>) -> Option<Role> {
+    let mut fields = root.fields()?;
+    let sender: fn(Fields<'_>, Environment<'_>) -> Option<Role> = read_sender;
+    let role = fields
+        .optional("role")
+        .map_or(Some(sender), |node| node.choice(&[("sender", sender), ("gate", read_gate)]))?;
+    role(fields, environment)
+}
+
+/// A gate may carry its sender's text, so that both are one; it reads only what it uses, and no
+/// secret.
+fn read_gate(mut fields: Fields<'_>, _: Environment<'_>) -> Option<Role> {
+    for key in ["namespace", "cluster", "credentials", "header_mode", "max_body_bytes", "delivery"]
+    {
+        fields.optional(key);
+    }
+    let matches = fields.required("routes").and_then(|node| route::read_matches(&node));
+    fields.finish();
+    Some(Role::Gate(Gate { matches: matches? }))
+}
+
+fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<Role> {
+    let namespace = fields.required("namespace").and_then(|node| read_namespace(&node));
+    let cluster = fields.required("cluster").and_then(|node| node.filled_text().map(str::to_owned));
+    let credentials = fields
+        .required("credentials")
+        .and_then(|node| credentials::read(&node, namespace.as_deref(), environment));
+    let header_mode = fields.optional("header_mode").map_or(Some(HeaderMode::Pause), |node| {
+        node.choice(&[("pause", HeaderMode::Pause), ("continue", HeaderMode::Continue)])
+    });
+    let max_body_bytes = fields
+        .optional("max_body_bytes")
+        .map_or(Some(limits::STANDARD_MESSAGE_BYTES), |node| read_max_body_bytes(&node));
+    let delivery = fields
+        .optional("delivery")
+        .map_or_else(|| Some(DeliveryConfig::default()), |node| delivery::read(&node));
+    let entity_path = credentials.as_ref().and_then(|read| read.entity_path.as_deref());
+    let routes = fields.required("routes").and_then(|node| route::read_all(&node, entity_path));
+    fields.finish();
+    Some(Role::Sender(Rc::new(Sender {
+        destination: Destination {
+            namespace: namespace?,
+            cluster: cluster?,
+            credentials: credentials?.credentials,
+        },
+        header_mode: header_mode?,
+        max_body_bytes: max_body_bytes?,
+        delivery: delivery?,
+        routes: routes?,
+    })))
+}
+
+/// The host of a namespace, with a port where there is one.
+fn read_namespace(node: &Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    let (host, port) = text.split_once(':').map_or((text, None), |(h, p)| (h, Some(p)));
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let port_fits = port.is_none_or(|port| {
+        port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|p| p > 0)
+    });
+    if !host.split('.').all(label) || !port_fits {
+        node.expected("a host such as \"contoso.servicebus.windows.net\"");
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+fn read_max_body_bytes(node: &Node<'_>) -> Option<usize> {
+    let most = u64::try_from(limits::PREMIUM_MESSAGE_BYTES).ok()?;
+    usize::try_from(node.integer(1..=most)?).ok()
+}

@@ -1,0 +1,246 @@
+//! What the end of a callout means for its message.
+//!
+//! Envoy reports its own failures as responses. Those of an upstream carry
+//! `x-envoy-upstream-service-time`; those that Envoy makes up do not.
+
+use crate::headers::Headers;
+use crate::reply::{Failure, Outcome, Reason};
+
+/// The end of a callout, as Envoy reported it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Empty when the response broke off.
+    pub headers: Headers,
+    /// The start of the body; errors of Service Bus are short.
+    pub body: Vec<u8>,
+}
+
+/// Longest text of a broker that goes to the log, in characters.
+const LOGGED_CHARS: usize = 400;
+/// Longest wish of a broker that is passed on: a day.
+const LONGEST_RETRY_AFTER: u32 = 86_400;
+
+impl Answer {
+    /// Accepted if Service Bus, and not Envoy, answered 201; a failure otherwise.
+    pub fn outcome(&self) -> Outcome {
+        let Some(status) = self.status() else {
+            return failed(Reason::OutcomeUnknown, "the response broke off".to_owned());
+        };
+        if self.headers.first("x-envoy-upstream-service-time").is_none() {
+            return self.envoys_own(status);
+        }
+        if status == 201 {
+            return Outcome::Accepted;
+        }
+        let detail = self.detail();
+        let reason = reason(status, &detail);
+        let mut failure = Failure::new(reason, format!("broker answered {status}: {detail}"));
+        if reason == Reason::Throttled {
+            failure.retry_after = self.retry_after();
+        }
+        Outcome::Failed(failure)
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.headers.first_text(":status").and_then(|status| status.parse().ok())
+    }
+
+    /// A failure to connect is the one case in which nothing was sent. Envoy tells it from a reset
+    /// after the request only in its text, whose wording is its own to change, so whatever is not
+    /// recognised counts as unknown: the safe side.
+    fn envoys_own(&self, status: u16) -> Outcome {
+        let text = self.text();
+        let reason = if status == 503 && not_connected(&text) {
+            Reason::BrokerUnreachable
+        } else {
+            Reason::OutcomeUnknown
+        };
+        failed(reason, format!("Envoy answered {status}: {text}"))
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        let seconds: u32 = self.headers.first_text("retry-after")?.trim().parse().ok()?;
+        Some(seconds.min(LONGEST_RETRY_AFTER))
+    }
+
+    /// The `Detail` of an error of Service Bus, or the body as it is.
+    fn detail(&self) -> String {
+        let text = self.text();
+        let detail = text
+            .split_once("<Detail>")
+            .and_then(|(_, rest)| rest.split_once("</Detail>"))
+            .map(|(detail, _)| detail.trim().to_owned());
+        detail.unwrap_or(text)
+    }
+
+    /// The body as one line, without control characters, cut to a length.
+    fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        visible.take(LOGGED_CHARS).collect::<String>().trim().to_owned()
+    }
+}
+
+/// Envoy's words for the resets that come before a connection: `Http::Utility::resetReasonToString`.
+fn not_connected(text: &str) -> bool {
+    const REASONS: [&str; 4] = [
+        "reset reason: remote connection failure",
+        "reset reason: local connection failure",
+        "reset reason: connection timeout",
+        "reset reason: overflow",
+    ];
+    text.starts_with("upstream connect error") && REASONS.iter().any(|r| text.contains(r))
+}
+
+/// What a status of Service Bus means.
+fn reason(status: u16, detail: &str) -> Reason {
+    let detail = detail.to_ascii_lowercase();
+    // The one documented sign of throttling; the digits alone may be part of a tracking id.
+    if detail.starts_with("50009") || detail.contains("error code: 50009") {
+        return Reason::Throttled;
+    }
+    match status {
+        401 => Reason::BrokerUnauthorized,
+        // One status for both; only the text tells them apart.
+        403 if too_large(&detail) => Reason::PayloadTooLarge,
+        403 => Reason::QuotaExceeded,
+        404 | 410 => Reason::EntityNotFound,
+        // The broker waited for something and gave up.
+        408 => Reason::OutcomeUnknown,
+        413 => Reason::PayloadTooLarge,
+        429 | 503 => Reason::Throttled,
+        400..=499 => Reason::MessageRejected,
+        _ => Reason::BrokerError,
+    }
+}
+
+/// A full entity also speaks of sizes: "The maximum entity size has been reached or exceeded".
+fn too_large(detail: &str) -> bool {
+    let words = ["exceeds the limit", "too large", "exceeds the maximum message size"];
+    !detail.contains("entity size") && words.iter().any(|words| detail.contains(words))
+}
+
+fn failed(reason: Reason, cause: String) -> Outcome {
+    Outcome::Failed(Failure::new(reason, cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: &str, upstream: bool, body: &str) -> Answer {
+        let mut headers = vec![(":status", status)];
+        if upstream {
+            headers.push(("x-envoy-upstream-service-time", "3"));
+        }
+        Answer { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() }
+    }
+
+    fn verdict(answer: &Answer) -> Reason {
+        match answer.outcome() {
+            Outcome::Failed(failure) => failure.reason,
+            Outcome::Accepted => panic!("accepted"),
+        }
+    }
+
+    #[test]
+    fn only_a_brokers_201_is_accepted() {
+        for status in 100..=999 {
+            for upstream in [true, false] {
+                let accepted = answer(&status.to_string(), upstream, "").outcome();
+                let expected = status == 201 && upstream;
+                assert_eq!(accepted == Outcome::Accepted, expected, "{status} {upstream}");
+            }
+        }
+        for status in ["", "201 ", "+201x", "0201x", "twenty"] {
+            assert_eq!(verdict(&answer(status, true, "")), Reason::OutcomeUnknown, "{status}");
+        }
+        assert_eq!(verdict(&Answer::default()), Reason::OutcomeUnknown);
+    }
+
+    #[test]
+    fn statuses_of_the_broker_have_their_reasons() {
+        let full = "The maximum entity size has been reached or exceeded for Queue: 'orders'.";
+        let large = "The message (size: 262350 bytes) exceeds the limit (262144 bytes).";
+        let cases = [
+            (400, "", Reason::MessageRejected),
+            (401, "40103: Invalid authorization token signature", Reason::BrokerUnauthorized),
+            (403, full, Reason::QuotaExceeded),
+            (403, large, Reason::PayloadTooLarge),
+            (403, "", Reason::QuotaExceeded),
+            (404, "", Reason::EntityNotFound),
+            (408, "", Reason::OutcomeUnknown),
+            (410, "", Reason::EntityNotFound),
+            (411, "", Reason::MessageRejected),
+            (413, "", Reason::PayloadTooLarge),
+            (429, "", Reason::Throttled),
+            (431, "", Reason::MessageRejected),
+            (500, "", Reason::BrokerError),
+            (500, "being throttled. Error code: 50009. Please wait", Reason::Throttled),
+            (500, "50009: busy", Reason::Throttled),
+            (500, "TrackingId:a50009b", Reason::BrokerError),
+            (502, "", Reason::BrokerError),
+            (503, "upstream connect error", Reason::Throttled),
+            (504, "", Reason::BrokerError),
+            (200, "", Reason::BrokerError),
+            (202, "", Reason::BrokerError),
+            (204, "", Reason::BrokerError),
+            (307, "", Reason::BrokerError),
+        ];
+        for (status, detail, reason) in cases {
+            let body = format!("<Error><Code>{status}</Code><Detail>{detail}</Detail></Error>");
+            let found = verdict(&answer(&status.to_string(), true, &body));
+            assert_eq!(found, reason, "{status} {detail}");
+        }
+    }
+
+    #[test]
+    fn envoys_failures_are_unknown_unless_nothing_was_sent() {
+        let start = "upstream connect error or disconnect/reset before headers. ";
+        let refused = "reset reason: remote connection failure, transport failure reason: \
+                       delayed connect error: Connection refused";
+        let cases = [
+            ("503", format!("{start}{refused}"), Reason::BrokerUnreachable),
+            ("503", format!("{start}retried and the latest {refused}"), Reason::BrokerUnreachable),
+            ("503", format!("{start}reset reason: connection timeout"), Reason::BrokerUnreachable),
+            ("503", format!("{start}reset reason: connection termination"), Reason::OutcomeUnknown),
+            ("503", "some other words".to_owned(), Reason::OutcomeUnknown),
+            ("504", "upstream request timeout".to_owned(), Reason::OutcomeUnknown),
+            ("504", format!("{start}{refused}"), Reason::OutcomeUnknown),
+        ];
+        for (status, text, reason) in cases {
+            assert_eq!(verdict(&answer(status, false, &text)), reason, "{status} {text}");
+        }
+    }
+
+    #[test]
+    fn the_brokers_retry_after_is_passed_on_when_it_throttles() {
+        let retry_after = |status, value| {
+            let headers = [
+                (":status", status),
+                ("x-envoy-upstream-service-time", "1"),
+                ("retry-after", value),
+            ];
+            let answer = Answer { headers: headers.into_iter().collect(), body: vec![] };
+            match answer.outcome() {
+                Outcome::Failed(failure) => failure.retry_after,
+                Outcome::Accepted => panic!("accepted"),
+            }
+        };
+        assert_eq!(retry_after("429", "7"), Some(7));
+        assert_eq!(retry_after("503", "999999999"), Some(86_400));
+        assert_eq!(retry_after("503", "Sat, 21 Nov 2026 00:00:00 GMT"), None);
+        assert_eq!(retry_after("503", "-1"), None);
+        assert_eq!(retry_after("500", "7"), None);
+    }
+
+    #[test]
+    fn what_the_broker_says_is_logged_as_one_short_line() {
+        let body = format!("<Error><Detail>a\r\nb\u{1b}[31m{}</Detail>", "x".repeat(5_000));
+        let Outcome::Failed(failure) = answer("400", true, &body).outcome() else {
+            panic!("accepted")
+        };
+        assert!(!failure.cause.chars().any(char::is_control));
+        assert!(failure.cause.chars().count() < 450);
+    }
+}

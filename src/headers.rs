@@ -1,0 +1,176 @@
+//! Header maps as Envoy hands them over: bytes, names in lower case, duplicates kept.
+//!
+//! One buffer holds the number of pairs, the lengths of each name and value, then the texts, each
+//! followed by a zero byte; numbers are 32 bits, little-endian (proxy-wasm ABI, "serialized map").
+
+use std::borrow::Cow;
+
+/// A header map, decoded in place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers {
+    buffer: Vec<u8>,
+    pairs: Vec<Pair>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pair {
+    start: usize,
+    name: usize,
+    value: usize,
+}
+
+impl Headers {
+    /// Decodes a buffer; `None` when its lengths lie. An empty buffer is an empty map.
+    pub fn decode(buffer: Vec<u8>) -> Option<Self> {
+        if buffer.is_empty() {
+            return Some(Self::default());
+        }
+        let number = |at: usize| {
+            let bytes = buffer.get(at..at.checked_add(4)?)?;
+            usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+        };
+        let count = number(0)?;
+        // Each pair takes ten bytes at least, so a lying count cannot reserve much.
+        if count > buffer.len() / 10 {
+            return None;
+        }
+        let mut pairs = Vec::with_capacity(count);
+        let mut start = 4 + count * 8;
+        for index in 0..count {
+            let (name, value) = (number(4 + index * 8)?, number(8 + index * 8)?);
+            let end = start.checked_add(name)?.checked_add(value)?.checked_add(2)?;
+            buffer.get(start..end)?;
+            pairs.push(Pair { start, name, value });
+            start = end;
+        }
+        Some(Self { buffer, pairs })
+    }
+
+    /// All pairs in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.pairs.iter().filter_map(|pair| {
+            let after_name = pair.start + pair.name;
+            let name = self.buffer.get(pair.start..after_name)?;
+            let value = self.buffer.get(after_name + 1..after_name + 1 + pair.value)?;
+            Some((name, value))
+        })
+    }
+
+    /// Values of a header in their order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The first value of a header.
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The first value as text, `None` when it is not UTF-8.
+    pub fn first_text(&self, name: &str) -> Option<&str> {
+        self.first(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// All values of a header, joined by commas; `None` when there is none.
+    pub fn joined(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let mut values = self.iter().filter(|(key, _)| *key == name.as_bytes());
+        let (_, first) = values.next()?;
+        let mut joined = Cow::Borrowed(first);
+        for (_, value) in values {
+            let joined = joined.to_mut();
+            joined.push(b',');
+            joined.extend_from_slice(value);
+        }
+        Some(joined)
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        Self::decode(encode(&pairs)).unwrap_or_default()
+    }
+}
+
+/// Writes a header map as Envoy takes it.
+pub fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Vec<u8> {
+    let texts = pairs.iter().map(|(n, v)| n.as_ref().len() + v.as_ref().len() + 10);
+    let mut buffer = Vec::with_capacity(4 + texts.sum::<usize>());
+    let number = |buffer: &mut Vec<u8>, value: usize| {
+        // No header comes near 4 GiB; a length that did would decode to nothing.
+        let value = u32::try_from(value).unwrap_or(u32::MAX);
+        buffer.extend_from_slice(&value.to_le_bytes());
+    };
+    number(&mut buffer, pairs.len());
+    for (name, value) in pairs {
+        number(&mut buffer, name.as_ref().len());
+        number(&mut buffer, value.as_ref().len());
+    }
+    for (name, value) in pairs {
+        buffer.extend_from_slice(name.as_ref());
+        buffer.push(0);
+        buffer.extend_from_slice(value.as_ref());
+        buffer.push(0);
+    }
+    buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> Headers {
+        [(":path", &b"/a"[..]), ("x-a", b"1"), ("x-b", b"\xff"), ("x-a", b""), ("x-a", b"2,3")]
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn values_are_found_by_name() {
+        let headers = sample();
+        assert_eq!(headers.first("x-a"), Some(&b"1"[..]));
+        assert_eq!(headers.all("x-a").collect::<Vec<_>>(), [&b"1"[..], b"", b"2,3"]);
+        assert_eq!(headers.joined("x-a").as_deref(), Some(&b"1,,2,3"[..]));
+        assert_eq!(headers.joined("x-b").as_deref(), Some(&b"\xff"[..]));
+        assert_eq!(headers.joined("x-c"), None);
+        assert_eq!(headers.first_text(":path"), Some("/a"));
+        assert_eq!(headers.first_text("x-b"), None);
+    }
+
+    #[test]
+    fn a_buffer_that_ends_early_is_refused() {
+        let buffer = encode(&[("name", "value"), ("other", "")]);
+        assert!(Headers::decode(buffer.clone()).is_some());
+        for end in 1..buffer.len() {
+            assert_eq!(Headers::decode(buffer[..end].to_vec()), None, "{end}");
+        }
+        assert_eq!(Headers::decode(vec![0xff; 64]), None);
+        assert!(Headers::decode(vec![]).is_some_and(|headers| headers.is_empty()));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            pairs in prop::collection::vec((any::<Vec<u8>>(), any::<Vec<u8>>()), 0..8)
+        ) {
+            let headers = Headers::decode(encode(&pairs)).unwrap();
+            let decoded: Vec<_> =
+                headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+            prop_assert_eq!(decoded, pairs);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(buffer: Vec<u8>) {
+            if let Some(headers) = Headers::decode(buffer) {
+                let _ = headers.iter().count();
+            }
+        }
+    }
+}
