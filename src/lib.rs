@@ -22,6 +22,8 @@ pub mod config;
 pub mod credentials;
 pub mod delivery;
 pub mod exchange;
+#[cfg(target_family = "wasm")]
+mod filter;
 pub mod headers;
 pub mod matching;
 pub mod message;

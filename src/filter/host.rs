@@ -1,0 +1,161 @@
+//! Every host call. Bytes in and out, errors as values: the SDK's own getters panic on text that
+//! is not UTF-8 and on a status that they do not expect.
+
+#![expect(unsafe_code, reason = "the ABI is made of C functions and raw memory")]
+
+use std::ptr::{null, null_mut};
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
+
+use crate::delivery::{Answer, Callout, DispatchError};
+use crate::headers::{Headers, encode};
+use crate::reply::Reply;
+
+/// Most of an upstream's body that is read.
+const ANSWER_BYTES: usize = 2 * 1024;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_header_map_pairs(
+        map_type: u32,
+        return_data: *mut *mut u8,
+        return_size: *mut usize,
+    ) -> u32;
+
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+}
+
+unsafe extern "C" {
+    /// The SDK's entry point for a tick.
+    fn proxy_on_tick(context_id: u32);
+}
+
+const OK: u32 = Status::Ok as u32;
+const NO_GRPC: i32 = -1;
+
+fn header_map(map_type: MapType) -> Option<Headers> {
+    let mut data = null_mut();
+    let mut size = 0;
+    // SAFETY: both pointers are to locals that outlive the call.
+    let status = unsafe { proxy_get_header_map_pairs(map_type as u32, &mut data, &mut size) };
+    if status != OK {
+        return None;
+    }
+    if data.is_null() {
+        return Some(Headers::default());
+    }
+    // SAFETY: the host asked `proxy_on_memory_allocate` for `size` bytes, a boxed slice of that
+    // length, wrote them all, and gave them to us.
+    let buffer = unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(data, size)) };
+    Headers::decode(buffer.into_vec())
+}
+
+/// Headers of the current request.
+pub(super) fn request_headers() -> Option<Headers> {
+    header_map(MapType::HttpRequestHeaders)
+}
+
+/// The whole body of the current request; empty when there is none.
+pub(super) fn request_body() -> Vec<u8> {
+    body(BufferType::HttpRequestBody, usize::MAX)
+}
+
+/// What the current callout brought; `num_headers` is 0 when it broke off.
+pub(super) fn answer(num_headers: usize, body_size: usize) -> Answer {
+    if num_headers == 0 {
+        return Answer::default();
+    }
+    let headers = header_map(MapType::HttpCallResponseHeaders).unwrap_or_default();
+    let body = match body_size {
+        0 => vec![],
+        size => body(BufferType::HttpCallResponseBody, size.min(ANSWER_BYTES)),
+    };
+    Answer { headers, body }
+}
+
+fn body(buffer: BufferType, most: usize) -> Vec<u8> {
+    hostcalls::get_buffer(buffer, 0, most).ok().flatten().unwrap_or_default()
+}
+
+/// Starts a callout and returns Envoy's id of it.
+pub(super) fn dispatch(callout: &Callout) -> Result<u32, DispatchError> {
+    let headers = callout.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let body = (!callout.body.is_empty()).then_some(callout.body.as_slice());
+    hostcalls::dispatch_http_call(&callout.cluster, headers, body, vec![], callout.timeout).map_err(
+        |status| match status {
+            Status::InternalFailure => DispatchError::Unavailable,
+            _ => DispatchError::UnknownCluster,
+        },
+    )
+}
+
+/// Answers the request of the effective context.
+pub(super) fn reply(reply: &Reply) -> Result<(), u32> {
+    let headers = encode(&reply.headers);
+    // SAFETY: each pointer is valid for its length during the call; the host copies.
+    let status = unsafe {
+        proxy_send_local_response(
+            u32::from(reply.status),
+            reply.details.as_ptr(),
+            reply.details.len(),
+            if reply.body.is_empty() { null() } else { reply.body.as_ptr() },
+            reply.body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NO_GRPC,
+        )
+    };
+    if status == OK { Ok(()) } else { Err(status) }
+}
+
+/// Makes the next host calls those of another context. The caller must know that it is alive:
+/// Envoy keeps a stream for a while that the SDK has forgotten, and an answer to it would come
+/// back as a callback that panics the SDK.
+pub(super) fn act_as(context_id: u32) -> Result<(), Status> {
+    hostcalls::set_effective_context(context_id)
+}
+
+/// Runs the root's tick callback from within a stream's.
+///
+/// The SDK books a callout to the context whose callback is running, and drops its answer when
+/// that context is gone. Ours must outlive their requests, so the root dispatches them. The SDK
+/// keeps roots and streams apart, so this borrows nothing twice; it must not be called from a
+/// callback of the root.
+pub(super) fn run_root(root_id: u32) {
+    // SAFETY: an exported function of this module, called on its only thread.
+    unsafe { proxy_on_tick(root_id) }
+}
+
+/// Time since the Unix epoch.
+pub(super) fn now() -> Option<Duration> {
+    let time = hostcalls::get_current_time().ok()?;
+    time.duration_since(std::time::UNIX_EPOCH).ok()
+}
+
+/// Random bytes of the host.
+pub(super) fn random() -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The plugin's configuration.
+pub(super) fn configuration() -> Vec<u8> {
+    body(BufferType::PluginConfiguration, usize::MAX)
+}
+
+/// Does not build what Envoy would not show.
+pub(super) fn adopt_log_level() {
+    proxy_wasm::set_log_level(hostcalls::get_log_level().unwrap_or(LogLevel::Info));
+}

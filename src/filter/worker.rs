@@ -1,0 +1,144 @@
+//! What the root and the streams of one worker share.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use log::{Level, debug, error, log, warn};
+
+use super::host;
+use crate::config::{HeaderMode, Sender};
+use crate::delivery::{AttemptId, Delivery, Effect, StreamId};
+use crate::exchange::{Exchange, Report, Step};
+use crate::headers::Headers;
+use crate::reply::{Failure, Outcome, Reason, Reply};
+
+/// One worker's sender. No borrow is held over a host call.
+pub(super) struct Worker {
+    root_id: u32,
+    sender: Rc<Sender>,
+    delivery: RefCell<Delivery>,
+    /// The streams that may still be answered. Envoy's word is not enough: see [`host::act_as`].
+    exchanges: RefCell<BTreeMap<StreamId, Exchange>>,
+    /// Attempts by Envoy's id of their callout.
+    callouts: RefCell<BTreeMap<u32, AttemptId>>,
+}
+
+impl Worker {
+    pub(super) fn new(root_id: u32, sender: Rc<Sender>) -> Self {
+        Self {
+            root_id,
+            delivery: RefCell::new(Delivery::new(Rc::clone(&sender))),
+            sender,
+            exchanges: RefCell::default(),
+            callouts: RefCell::default(),
+        }
+    }
+
+    pub(super) fn header_mode(&self) -> HeaderMode {
+        self.sender.header_mode
+    }
+
+    /// A request's headers are here; one that is not ours is forgotten at once.
+    pub(super) fn headers_arrived(&self, stream: StreamId, headers: Headers) -> Step {
+        let mut exchange = Exchange::new(Rc::clone(&self.sender));
+        let step = exchange.headers_arrived(headers, host::random);
+        if step == Step::Wait {
+            self.exchanges.borrow_mut().insert(stream, exchange);
+        }
+        step
+    }
+
+    /// More of a request's body is here.
+    pub(super) fn body_grew(&self, stream: StreamId, total: usize) -> Step {
+        self.tell(stream, |exchange| exchange.body_grew(total))
+    }
+
+    /// A request is complete, within a callback of its stream.
+    pub(super) fn request_ended(&self, stream: StreamId) -> Step {
+        if !self.exchanges.borrow().contains_key(&stream) {
+            return Step::Pass;
+        }
+        let Some(now) = host::now() else {
+            let failure = Failure::new(Reason::CredentialsUnavailable, "the host has no clock");
+            return self.tell(stream, |exchange| exchange.failed(failure));
+        };
+        let body = host::request_body();
+        let step = self.tell(stream, |exchange| exchange.request_ended(body, now));
+        let Step::Send(submission) = step else { return step };
+        self.delivery.borrow_mut().submit(stream, submission, now);
+        host::run_root(self.root_id);
+        Step::Wait
+    }
+
+    /// Tells a request what happened; one that is gone or not ours has nothing to say.
+    fn tell(&self, stream: StreamId, event: impl FnOnce(&mut Exchange) -> Step) -> Step {
+        self.exchanges.borrow_mut().get_mut(&stream).map_or(Step::Pass, event)
+    }
+
+    /// A request is over, answered or not.
+    pub(super) fn request_gone(&self, stream: StreamId) {
+        let exchange = self.exchanges.borrow_mut().remove(&stream);
+        if exchange.is_some_and(|exchange| exchange.is_sending()) {
+            debug!("a client left while its message was on its way");
+        }
+    }
+
+    /// Does what delivery asks for, within a callback of the root.
+    pub(super) fn pump(&self) {
+        loop {
+            let effect = self.delivery.borrow_mut().poll();
+            match effect {
+                None => return,
+                Some(Effect::Settle(stream, outcome)) => self.settle(stream, outcome),
+                Some(Effect::Dispatch(attempt, callout)) => match host::dispatch(&callout) {
+                    Ok(callout) => {
+                        self.callouts.borrow_mut().insert(callout, attempt);
+                    }
+                    Err(error) => self.delivery.borrow_mut().refused(attempt, error),
+                },
+            }
+        }
+    }
+
+    /// A callout ended, within a callback of the root.
+    pub(super) fn callout_ended(&self, callout: u32, num_headers: usize, body_size: usize) {
+        let Some(attempt) = self.callouts.borrow_mut().remove(&callout) else { return };
+        let answer = host::answer(num_headers, body_size);
+        self.delivery.borrow_mut().answered(attempt, &answer);
+        self.pump();
+    }
+
+    /// Answers a stream from the root.
+    fn settle(&self, stream: StreamId, outcome: Outcome) {
+        let step = self.tell(stream, |exchange| exchange.settled(outcome));
+        let Step::Reply(reply, report) = step else { return };
+        if host::act_as(stream.0).is_err() {
+            warn!("cannot answer the request {}: its stream is gone", report.tracking_id);
+            return;
+        }
+        answer(&reply, &report);
+        if host::act_as(self.root_id).is_err() {
+            warn!("cannot return to the root context");
+        }
+    }
+}
+
+/// Sends an answer to the request of the effective context, and says in the log why it failed.
+pub(super) fn answer(reply: &Reply, report: &Report) {
+    if let Err(status) = host::reply(reply) {
+        error!("Envoy did not take the answer to {}: status {status}", report.tracking_id);
+    }
+    let Report { route, entity, tracking_id, outcome } = report;
+    let Outcome::Failed(failure) = outcome else {
+        debug!("accepted: route={route} entity={entity} tracking_id={tracking_id}");
+        return;
+    };
+    // A client's own mistakes must not fill the log of a gateway.
+    let level = if reply.status < 500 { Level::Info } else { Level::Warn };
+    let (reason, cause) = (failure.reason.as_str(), &failure.cause);
+    log!(
+        level,
+        "{reason}: route={route} entity={entity} tracking_id={tracking_id} cause={cause:?}"
+    );
+}
