@@ -146,12 +146,14 @@ impl Options {
         emulator: &Target,
         entity: &str,
     ) -> Result<Settlement, String> {
-        let stored = settle::stored(emulator, entity).await?;
-        let violations = settle::balance(&run.entries, &stored, !self.no_duplicate_detection);
+        let ledger = settle::ledger(emulator, entity).await?;
+        let violations =
+            settle::balance(&run.entries, &ledger.messages, !self.no_duplicate_detection);
         print_first("violation", &violations);
         Ok(Settlement {
             entity: entity.to_owned(),
-            stored: stored.values().sum(),
+            stored: ledger.stored,
+            duplicates: ledger.duplicates,
             violations: violations.len(),
         })
     }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Deserialize;
+
 use crate::book::{Entry, Promise};
 use crate::connection::{Broken, Connection};
 use crate::target::Target;
@@ -28,6 +30,17 @@ pub struct Allowed {
     pub least: u64,
     /// No limit if an outcome is in doubt and nothing finds duplicates.
     pub most: Option<u64>,
+}
+
+/// What the emulator says of a queue or topic.
+#[derive(Debug, Deserialize)]
+pub struct Ledger {
+    /// How often a message with that id was stored.
+    pub messages: BTreeMap<String, u64>,
+    /// All of them.
+    pub stored: u64,
+    /// Messages that duplicate detection dropped.
+    pub duplicates: u64,
 }
 
 /// Finds every key for which the books disagree.
@@ -83,18 +96,24 @@ impl Allowed {
     }
 }
 
-/// Asks the emulator what it has stored, message id by message id.
+/// Asks the emulator for an entity's ledger.
 ///
 /// # Errors
 ///
 /// The emulator cannot be reached, or answers something else.
-pub async fn stored(emulator: &Target, entity: &str) -> Result<BTreeMap<String, u64>, String> {
+pub async fn ledger(emulator: &Target, entity: &str) -> Result<Ledger, String> {
     let target = emulator.below(&format!("/$emulator/stored?entity={entity}"));
     let answer = fetch(&target).await.map_err(|error| format!("{target}: {error}"))?;
-    serde_json::from_slice(&answer).map_err(|error| {
+    let ledger: Ledger = serde_json::from_slice(&answer).map_err(|error| {
         let body = String::from_utf8_lossy(answer.get(..200).unwrap_or(&answer));
-        format!("{target}: expected message ids with their counts, found {body}: {error}")
-    })
+        format!("{target}: expected the messages with their counts, found {body}: {error}")
+    })?;
+    let sum: u64 = ledger.messages.values().sum();
+    if sum != ledger.stored {
+        let stored = ledger.stored;
+        return Err(format!("{target}: {stored} are stored, the messages add up to {sum}"));
+    }
+    Ok(ledger)
 }
 
 async fn fetch(target: &Target) -> Result<Vec<u8>, String> {

@@ -57,6 +57,8 @@ pub struct Settlement {
     pub entity: String,
     /// Messages in the broker's book.
     pub stored: u64,
+    /// Messages that duplicate detection dropped.
+    pub duplicates: u64,
     /// Keys for which the books disagree.
     pub violations: usize,
 }

@@ -85,7 +85,7 @@ fn a_run_that_reaches_nobody_proves_nothing() {
 }
 
 #[test]
-fn headers_reach_the_server_but_for_those_that_frame_the_request() {
+fn a_header_that_frames_the_request_is_refused() {
     let server = Server::start(Reply::accepted);
     let output = command(&server, &["--requests", "1", "--header", "content-length:9"]);
     assert_eq!(output.status.code(), Some(2));

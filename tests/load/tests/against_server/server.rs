@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -29,6 +30,15 @@ pub(crate) struct State {
     pub(crate) broken_off: Vec<String>,
     /// The broker's book.
     pub(crate) stored: BTreeMap<String, u64>,
+    /// Stored messages that its book does not name.
+    pub(crate) nameless: u64,
+}
+
+impl State {
+    fn ledger(&self) -> String {
+        let stored = self.stored.values().sum::<u64>() + self.nameless;
+        json!({"messages": self.stored, "stored": stored, "duplicates": 0}).to_string()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,7 +161,7 @@ async fn serve(
     loop {
         let Some(head) = read_head(&mut stream, &mut received).await? else { return Ok(()) };
         if head.path.starts_with("/$emulator/stored?entity=orders") {
-            let body = serde_json::to_string(&state.lock().unwrap().stored).unwrap();
+            let body = state.lock().unwrap().ledger();
             stream.write_all(answer("200 OK", "", &body).as_bytes()).await?;
             return Ok(());
         }

@@ -92,7 +92,7 @@ fn a_message_without_a_request_is_found() {
     let output = settled(&["--requests", "1"], &[("9-9", 1)], Reply::accepted);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(errors(&output), ["violation: 9-9 (no request): expected 0 stored, found 1"]);
-    let expected = json!({"entity": "orders", "stored": 2, "violations": 1});
+    let expected = json!({"entity": "orders", "stored": 2, "duplicates": 0, "violations": 1});
     assert_eq!(summary(&output)["settlement"], expected);
 }
 
@@ -134,6 +134,21 @@ fn an_emulator_that_does_not_answer_ends_the_command_with_two() {
         "service-bus-load: {}/$emulator/stored?entity=invoices: status 202: {}",
         server.origin(),
         r#"{"status":"accepted","trackingId":""}"#
+    );
+    assert_eq!(errors(&output), [expected]);
+}
+
+#[test]
+fn a_brokers_book_that_does_not_add_up_is_no_book() {
+    let server = Server::start(Reply::accepted);
+    server.look(|state| state.nameless = 3);
+    let settle = ["--settle", &server.origin(), "--entity", "orders", "--requests", "1"];
+    let output = command(&server, &settle);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = format!(
+        "service-bus-load: {}/$emulator/stored?entity=orders: \
+         4 are stored, the messages add up to 1",
+        server.origin()
     );
     assert_eq!(errors(&output), [expected]);
 }
