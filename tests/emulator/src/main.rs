@@ -1,1 +1,102 @@
-fn main() {}
+//! The command `service-bus-emulator`.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use service_bus_emulator::auth::KeyRule;
+use service_bus_emulator::config;
+use service_bus_emulator::http::{Listener, tls_acceptor};
+use service_bus_emulator::service::Service;
+use service_bus_emulator::wire::Tier;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A strict stand-in for the HTTP (REST) runtime API of Azure Service Bus.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:5380", value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// Entities, in the format of Microsoft's emulator.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// What the namespace was bought as: it sets the limits.
+    #[arg(long, value_enum, default_value = "standard")]
+    tier: Tier,
+
+    /// A shared access key: NAME=KEY[;rights=Send,Listen,Manage][;entity=PATH]. May be repeated.
+    /// Without it, Microsoft's emulator's RootManageSharedAccessKey=SAS_KEY_VALUE.
+    #[arg(long, value_name = "RULE")]
+    sas_key: Vec<KeyRule>,
+
+    /// Serve TLS with this certificate chain.
+    #[arg(long, value_name = "PEM", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+
+    /// The key of the certificate.
+    #[arg(long, value_name = "PEM", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+
+    /// Speak HTTP/2 too, which Azure is not known to do.
+    #[arg(long)]
+    allow_http2: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), String> {
+    let file = options.config.display();
+    let text = fs::read(&options.config).map_err(|error| format!("{file}: {error}"))?;
+    let namespaces =
+        config::parse(&text, options.tier).map_err(|errors| format!("{file}:\n{errors}"))?;
+    let tls = match (&options.tls_certificate, &options.tls_key) {
+        (Some(certificate), Some(key)) => Some(
+            tls_acceptor(certificate, key, options.allow_http2)
+                .map_err(|error| error.to_string())?,
+        ),
+        _ => None,
+    };
+    let mut keys = options.sas_key;
+    if keys.is_empty() {
+        keys.push(KeyRule::emulator_default());
+    }
+    let service = Arc::new(Service::new(namespaces, keys, options.tier));
+
+    // Before the line that says that it is ready: whoever reads it may send a signal.
+    let cannot_wait = |error: io::Error| format!("cannot wait for signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot_wait)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_wait)?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+
+    let listen = options.listen;
+    let listener = Listener::bind(listen, tls, options.allow_http2, service)
+        .await
+        .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on {}", listener.url())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("cannot say where it listens: {error}"))?;
+    listener.serve(stop).await;
+    Ok(())
+}

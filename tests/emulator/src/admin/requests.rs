@@ -1,0 +1,50 @@
+//! The latest requests as JSON.
+
+use serde_json::{Value, json};
+
+use crate::broker::Form;
+use crate::http::Headers;
+use crate::service::{Entry, Service};
+
+/// How many requests are shown if no one says how many.
+const DEFAULT_LIMIT: usize = 500;
+
+/// The latest requests, oldest first.
+pub(super) fn list(service: &Service, limit: Option<usize>) -> Value {
+    let journal = service.journal().lock();
+    journal.latest(limit.unwrap_or(DEFAULT_LIMIT)).map(request).collect()
+}
+
+fn request(entry: &Entry) -> Value {
+    json!({
+        "time": entry.at.to_iso8601(),
+        "method": entry.head.method.as_str(),
+        "path": entry.head.target,
+        "authority": entry.head.authority,
+        "headers": headers(&entry.head.headers),
+        "tls_server_name": entry.head.peer.server_name.as_deref(),
+        "status": entry.status,
+        "verdict": entry.verdict,
+        "form": entry.form.map(Form::name),
+    })
+}
+
+/// Names and values in order. Tokens are not shown; bytes that are no UTF-8 are replaced.
+pub(super) fn headers(headers: &Headers) -> Value {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            if name.eq_ignore_ascii_case("authorization") {
+                json!([name, "(redacted)"])
+            } else {
+                json!([name, String::from_utf8_lossy(value)])
+            }
+        })
+        .collect()
+}
+
+/// Shows none of the requests so far any more.
+pub(super) fn clear(service: &Service) -> Value {
+    service.journal().lock().hide();
+    json!({})
+}

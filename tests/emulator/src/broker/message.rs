@@ -1,0 +1,116 @@
+//! What a sender handed over, as it is kept: immutable and shared between subscriptions.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Timestamp;
+use crate::http::Headers;
+
+/// A message as it was sent.
+#[derive(Debug)]
+pub struct Message {
+    /// The payload, byte for byte.
+    pub body: Bytes,
+    /// The payload's type; `None` if the sender gave none.
+    pub content_type: Option<Box<str>>,
+    /// What the broker itself reads.
+    pub broker: BrokerProperties,
+    /// Application properties, with names as received.
+    pub properties: Properties,
+    /// How it came.
+    pub form: Form,
+    /// The request that brought it, for as long as the journal keeps it.
+    pub request: Weak<Headers>,
+}
+
+/// Application properties in order.
+pub type Properties = Box<[(Box<str>, PropertyValue)]>;
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One message a request, properties in headers.
+    Single,
+    /// An element of a JSON array.
+    Batch,
+}
+
+impl Form {
+    /// `single` or `batch`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Batch => "batch",
+        }
+    }
+}
+
+/// The broker properties that a sender may set.
+#[derive(Debug, Default)]
+#[allow(missing_docs)] // Microsoft's names, each its own description
+pub struct BrokerProperties {
+    /// The sender's, or one that the broker made.
+    pub message_id: Box<str>,
+    pub correlation_id: Option<Box<str>>,
+    pub label: Option<Box<str>>,
+    pub partition_key: Option<Box<str>>,
+    pub reply_to: Option<Box<str>>,
+    pub reply_to_session_id: Option<Box<str>>,
+    pub session_id: Option<Box<str>>,
+    pub to: Option<Box<str>>,
+    pub via_partition_key: Option<Box<str>>,
+    pub force_persistence: Option<bool>,
+    pub scheduled_enqueue_time: Option<Timestamp>,
+    pub time_to_live: Option<Duration>,
+}
+
+/// The value of an application property.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PropertyValue {
+    /// Text; dates are text too.
+    Text(Box<str>),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction or an exponent.
+    Float(f64),
+    /// True or false.
+    Boolean(bool),
+}
+
+impl PropertyValue {
+    /// Bytes that it counts for against the limits.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Integer(_) | Self::Float(_) => 8,
+            Self::Boolean(_) => 1,
+        }
+    }
+
+    /// As a JSON value.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => (**text).into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Float(number) => (*number).into(),
+            Self::Boolean(value) => (*value).into(),
+        }
+    }
+
+    /// Reads a JSON string, number or boolean. A number must fit 64 bits.
+    #[must_use]
+    pub fn from_json(value: &serde_json::Value) -> Option<Self> {
+        Some(match value {
+            serde_json::Value::String(text) => Self::Text(text.as_str().into()),
+            serde_json::Value::Bool(value) => Self::Boolean(*value),
+            serde_json::Value::Number(number) if number.is_f64() => Self::Float(number.as_f64()?),
+            serde_json::Value::Number(number) => Self::Integer(number.as_i64()?),
+            _ => return None,
+        })
+    }
+}

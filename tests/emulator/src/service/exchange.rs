@@ -1,0 +1,170 @@
+//! One request from its head to its outcome, with the faults that it is in for.
+
+use bytes::Bytes;
+
+use super::{Ending, Entry, Moment, Operation, Plan, Route, Service, receive, route, send};
+use crate::admin;
+use crate::auth;
+use crate::broker::{Form, Timestamp};
+use crate::http::{Head, Outcome, Response};
+use crate::refusal::Refusal;
+use crate::wire;
+
+/// A request that is being handled.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    service: &'a Service,
+    head: &'a Head,
+    target: Target,
+    plan: Plan,
+}
+
+#[derive(Debug)]
+enum Target {
+    Admin,
+    Data(Result<Route, Refusal>),
+}
+
+/// An answer with a word on what became of the request.
+pub(super) struct Done {
+    pub(super) response: Response,
+    pub(super) verdict: String,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn begin(service: &'a Service, head: &'a Head) -> Self {
+        if admin::is_target(&head.target) {
+            return Self { service, head, target: Target::Admin, plan: Plan::default() };
+        }
+        let route = route::parse(&head.method, &head.target);
+        let plan = match &route {
+            Ok(route) => service.faults.lock().draw(&route.entity, route.operation),
+            Err(_) => Plan::default(),
+        };
+        let exchange = Self { service, head, target: Target::Data(route), plan };
+        if exchange.resets_before_reading() {
+            exchange.note(None, "fault: reset before reading".to_owned());
+        }
+        exchange
+    }
+
+    /// The connection is to be reset now.
+    #[must_use]
+    pub fn resets_before_reading(&self) -> bool {
+        self.plan.ending == Some(Ending::Reset(Moment::BeforeReading))
+    }
+
+    /// The request may wait long and takes a message away from others.
+    #[must_use]
+    pub fn waits_for_messages(&self) -> bool {
+        matches!(
+            &self.target,
+            Target::Data(Ok(Route {
+                operation: Operation::ReceiveAndDelete | Operation::PeekLock,
+                ..
+            }))
+        )
+    }
+
+    /// Answers a request whose body is not read.
+    #[must_use]
+    pub fn refuse(&self, refusal: Refusal) -> Response {
+        let response = self.error(&refusal);
+        self.note(Some(refusal.status), refusal.detail);
+        response
+    }
+
+    /// Does what the request asks.
+    pub async fn finish(self, body: Bytes) -> Outcome {
+        let route = match &self.target {
+            Target::Admin => return Outcome::Answer(admin::answer(self.service, self.head, &body)),
+            Target::Data(Err(refusal)) => return Outcome::Answer(self.refuse(refusal.clone())),
+            Target::Data(Ok(route)) => route,
+        };
+        if !self.plan.delay.is_zero() {
+            tokio::time::sleep(self.plan.delay).await;
+        }
+        let mut done = None;
+        if self.plan.ending.as_ref().is_none_or(Ending::carries_out) {
+            match self.carry_out(route, body).await {
+                Ok(normal) => done = Some(normal),
+                // A fault must not hide that the request itself is wrong.
+                Err(refusal) => return Outcome::Answer(self.refuse(refusal)),
+            }
+        }
+        match (&self.plan.ending, done) {
+            (None, Some(done)) => {
+                self.note(Some(done.response.status), done.verdict);
+                Outcome::Answer(done.response)
+            }
+            (Some(Ending::Reset(Moment::AfterHeaders)), Some(done)) => {
+                let verdict = format!("{}, fault: reset after headers", done.verdict);
+                self.note(Some(done.response.status), verdict);
+                Outcome::ResetAfterHeaders(done.response)
+            }
+            (ending, done) => self.end_otherwise(ending.as_ref(), done),
+        }
+    }
+
+    fn end_otherwise(&self, ending: Option<&Ending>, done: Option<Done>) -> Outcome {
+        let before = done.map(|done| done.verdict + ", ").unwrap_or_default();
+        match ending {
+            Some(Ending::Status { status, detail, headers, .. }) => {
+                self.note(Some(*status), format!("{before}fault: status {status}"));
+                let mut response = self.error(&Refusal::new(*status, detail.clone()));
+                response.headers.extend(headers.iter().cloned());
+                Outcome::Answer(response)
+            }
+            Some(Ending::Reset(_)) => {
+                self.note(None, format!("{before}fault: reset"));
+                Outcome::Reset
+            }
+            Some(Ending::Stall { .. }) | None => {
+                self.note(None, format!("{before}fault: stall"));
+                Outcome::Stall
+            }
+        }
+    }
+
+    async fn carry_out(&self, route: &Route, body: Bytes) -> Result<Done, Refusal> {
+        let Self { service, head, .. } = *self;
+        let right = match route.operation {
+            Operation::Send => auth::Right::Send,
+            _ => auth::Right::Listen,
+        };
+        let entity = service.authorized_entity(head, route, right)?;
+        match route.operation {
+            Operation::Send => send::send(entity, route, head, &body, service.tier),
+            _ if !body.is_empty() => {
+                Err(Refusal::bad_request("A request to receive or settle has no body."))
+            }
+            Operation::ReceiveAndDelete | Operation::PeekLock => {
+                receive::receive(entity, route, head).await
+            }
+            Operation::Complete | Operation::Abandon | Operation::RenewLock => {
+                receive::settle(entity, route)
+            }
+        }
+    }
+
+    fn error(&self, refusal: &Refusal) -> Response {
+        let host = auth::host(&self.head.authority);
+        let system = match &self.target {
+            Target::Data(Ok(route)) => format!("{host}:{}", route.entity),
+            _ => host.to_owned(),
+        };
+        Response::error(refusal, &system, Timestamp::now())
+    }
+
+    fn note(&self, status: Option<u16>, verdict: String) {
+        let form: Option<Form> = match &self.target {
+            Target::Data(Ok(Route { operation: Operation::Send, .. })) => {
+                Some(wire::form(&self.head.headers))
+            }
+            _ => None,
+        };
+        let head = self.head.clone();
+        let entry = Entry { at: Timestamp::now(), head, status, verdict, form };
+        self.service.journal.lock().note(entry);
+    }
+}

@@ -1,0 +1,103 @@
+//! What a request means, from its head to its answer.
+
+mod exchange;
+mod faults;
+mod journal;
+mod receive;
+mod route;
+mod send;
+
+use parking_lot::Mutex;
+
+pub use exchange::Exchange;
+pub use faults::{Armed, Ending, Fault, Faults, Moment, Plan};
+pub use journal::{Entry, Journal};
+pub(crate) use route::segments;
+pub use route::{Operation, Route};
+
+use crate::auth::{self, KeyRule};
+use crate::broker::{Entity, Namespace, Timestamp};
+use crate::http::{Head, Response};
+use crate::refusal::Refusal;
+use crate::wire::Tier;
+
+/// The emulator without its sockets.
+#[derive(Debug)]
+pub struct Service {
+    namespaces: Vec<Namespace>,
+    keys: Vec<KeyRule>,
+    tier: Tier,
+    faults: Mutex<Faults>,
+    journal: Mutex<Journal>,
+}
+
+impl Service {
+    /// A service for these namespaces and keys.
+    #[must_use]
+    pub fn new(namespaces: Vec<Namespace>, keys: Vec<KeyRule>, tier: Tier) -> Self {
+        Self { namespaces, keys, tier, faults: Mutex::default(), journal: Mutex::default() }
+    }
+
+    /// Takes a request in, before its body is read.
+    pub fn begin<'a>(&'a self, head: &'a Head) -> Exchange<'a> {
+        Exchange::begin(self, head)
+    }
+
+    /// The answer to what is no request at all.
+    #[must_use]
+    pub fn refuse_unread(&self, refusal: &Refusal) -> Response {
+        Response::error(refusal, "NoSystemTracker", Timestamp::now())
+    }
+
+    /// The namespaces.
+    #[must_use]
+    pub fn namespaces(&self) -> &[Namespace] {
+        &self.namespaces
+    }
+
+    /// The armed faults.
+    #[must_use]
+    pub const fn faults(&self) -> &Mutex<Faults> {
+        &self.faults
+    }
+
+    /// The latest requests.
+    #[must_use]
+    pub const fn journal(&self) -> &Mutex<Journal> {
+        &self.journal
+    }
+
+    /// The namespace that a host names with its first label. Where there is only one, every host
+    /// names it.
+    fn namespace(&self, host: &str) -> Result<&Namespace, Refusal> {
+        if let [only] = self.namespaces.as_slice() {
+            return Ok(only);
+        }
+        let label = host.split('.').next().unwrap_or(host);
+        self.namespaces
+            .iter()
+            .find(|namespace| namespace.name().eq_ignore_ascii_case(label))
+            .ok_or_else(|| Refusal::not_found(format!("40400: There is no namespace '{label}'.")))
+    }
+
+    /// The entity that the request is for, if its token allows what it asks.
+    fn authorized_entity(
+        &self,
+        head: &Head,
+        route: &Route,
+        right: auth::Right,
+    ) -> Result<&Entity, Refusal> {
+        let host = auth::host(&head.authority);
+        let namespace = self.namespace(host)?;
+        let resource = auth::Resource { host, path: &route.path, entity: &route.entity };
+        let authorization = head.headers.only("authorization")?;
+        // Before the entity is looked up, as Azure does: 401 hides what exists.
+        auth::verify(authorization, &self.keys, resource, right, Timestamp::now())?;
+        namespace.entity(&route.entity).ok_or_else(|| {
+            Refusal::not_found(format!(
+                "40400: The messaging entity 'sb://{host}/{}' could not be found.",
+                route.entity
+            ))
+        })
+    }
+}
