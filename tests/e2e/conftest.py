@@ -1,0 +1,148 @@
+"""The fixtures: each Envoy, the emulator, and a gateway of the two with the tests' routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from configuration.gateway import GatewayConfiguration
+from configuration.routes import ROUTES, entities
+from processes import envoy
+from processes.emulator import Emulator
+from processes.envoy import Envoy
+from processes.program import ROOT
+from servers.upstream import Upstream, answers
+
+Launch = Callable[..., Envoy]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("real Envoy")
+    group.addoption("--envoy", action="append", default=[], help="an Envoy binary; may be repeated")
+    group.addoption("--target-dir", default="target", help="where cargo has put what it built")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "envoy_binary" in metafunc.fixturenames:
+        binaries = [Path(path).absolute() for path in metafunc.config.getoption("--envoy")]
+        if not binaries:
+            raise pytest.UsageError("name the Envoys to test with: --envoy=PATH")
+        names = [envoy.version(binary) for binary in binaries]
+        metafunc.parametrize("envoy_binary", binaries, ids=names, scope="session")
+
+
+@pytest.fixture(scope="session")
+def target_dir(pytestconfig: pytest.Config) -> Path:
+    """Cargo's target directory."""
+    return ROOT / pytestconfig.getoption("--target-dir")
+
+
+@pytest.fixture(scope="session")
+def module(target_dir: Path) -> Path:
+    """The module that Envoy loads."""
+    return target_dir / "wasm32-wasip1" / "release" / "envoy_service_bus.wasm"
+
+
+@pytest.fixture(scope="session")
+def shared_emulator(
+    target_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulator]:
+    """One emulator for all tests; they see it through `emulator`."""
+    emulator = Emulator(target_dir, entities(), tmp_path_factory.mktemp("emulator"))
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def emulator(shared_emulator: Emulator) -> Emulator:
+    """The emulator without messages and faults of earlier tests."""
+    shared_emulator.reset()
+    return shared_emulator
+
+
+@pytest.fixture(scope="session")
+def configure(module: Path, shared_emulator: Emulator) -> Callable[[], GatewayConfiguration]:
+    """Makes the shipped configuration with the tests' routes, sending to the emulator."""
+
+    def make() -> GatewayConfiguration:
+        configuration = GatewayConfiguration(module)
+        return configuration.add_plugin_routes(ROUTES).send_to(shared_emulator.port)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(
+    envoy_binary: Path,
+    configure: Callable[[], GatewayConfiguration],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Envoy]:
+    """One Envoy of each version; tests see it through `gateway`."""
+    gateway = Envoy(envoy_binary, configure(), tmp_path_factory.mktemp("gateway"))
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def gateway(shared_gateway: Envoy, emulator: Emulator) -> Iterator[Envoy]:
+    """Envoy with the shipped configuration and the tests' routes, in front of the emulator."""
+    yield shared_gateway
+    shared_gateway.check_vms()
+
+
+@pytest.fixture
+def launch(envoy_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+    """Starts Envoys with configurations of the test's own."""
+    running: list[Envoy] = []
+
+    def start(configuration: GatewayConfiguration, **options: object) -> Envoy:
+        folder = tmp_path_factory.mktemp("gateway")
+        running.append(Envoy(envoy_binary, configuration, folder, **options))
+        return running[-1]
+
+    yield start
+    try:
+        for gateway in running:
+            gateway.check_vms()
+    finally:
+        for gateway in running:
+            gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_broker() -> Iterator[Upstream]:
+    """One scripted broker for all tests; they see it through `broker`."""
+    with Upstream(answers("201 Created")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def shared_broker_gateway(
+    envoy_binary: Path,
+    module: Path,
+    shared_broker: Upstream,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Envoy]:
+    """One Envoy of each version; tests see it through `broker_gateway`."""
+    configuration = GatewayConfiguration(module).add_plugin_routes(ROUTES)
+    configuration.send_to(shared_broker.port)
+    gateway = Envoy(envoy_binary, configuration, tmp_path_factory.mktemp("gateway"))
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def broker(shared_broker: Upstream) -> Upstream:
+    """A broker whose answers the test scripts; it answers 201 until told otherwise."""
+    shared_broker.script = answers("201 Created")
+    shared_broker.requests.clear()
+    return shared_broker
+
+
+@pytest.fixture
+def broker_gateway(shared_broker_gateway: Envoy, broker: Upstream) -> Iterator[Envoy]:
+    """Envoy as in `gateway`, in front of the scripted broker."""
+    yield shared_broker_gateway
+    shared_broker_gateway.check_vms()

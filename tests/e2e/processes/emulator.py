@@ -1,0 +1,101 @@
+"""The Service Bus emulator, and its admin API."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from processes.program import Program
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What was ever stored in an entity: how often under each id, and what was dropped."""
+
+    messages: dict[str, int]
+    stored: int
+    duplicates: int
+
+
+class Emulator:
+    """`service-bus-emulator` on a port of the loopback interface; 0 takes a free one."""
+
+    def __init__(self, target_dir: Path, entities: dict, folder: Path, *, port: int = 0):
+        config = folder / "entities.json"
+        config.write_text(json.dumps(entities))
+        self._program = Program(
+            "emulator",
+            [
+                str(target_dir / "tools" / "service-bus-emulator"),
+                *("--listen", f"127.0.0.1:{port}"),
+                *("--config", str(config)),
+            ],
+            folder,
+        )
+        try:
+            found = self._program.wait_until(self._listening, "line that says where it listens")
+        except BaseException:
+            self._program.stop()
+            raise
+        assert isinstance(found, re.Match)
+        self.port = int(found[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def messages(self, entity: str) -> list[dict]:
+        """The messages of a queue or subscription, oldest first, none of them touched."""
+        return self._ask("GET", f"entities/{quote(entity)}/messages")
+
+    def message(self, entity: str) -> dict:
+        """The only message of a queue or subscription."""
+        messages = self.messages(entity)
+        assert len(messages) == 1, messages
+        return messages[0]
+
+    def stored(self, entity: str) -> Stored:
+        """What was ever stored in a queue or topic."""
+        return Stored(**self._ask("GET", f"stored?{urlencode({'entity': entity})}"))
+
+    def requests(self) -> list[dict]:
+        """The latest requests, oldest first."""
+        return self._ask("GET", "requests")
+
+    def arm(self, fault: dict, **order: object) -> None:
+        """Arms a fault, such as `{"status": 503}`; `order` says for what and how often."""
+        self._ask("POST", "faults", {"fault": fault, **order})
+
+    def faults_fired(self) -> int:
+        """How often the armed faults have hit a request."""
+        return sum(armed["fired"] for armed in self._ask("GET", "faults"))
+
+    def disarm(self) -> None:
+        self._ask("DELETE", "faults")
+
+    def reset(self) -> None:
+        """Disarms every fault, empties every entity and forgets the requests."""
+        self.disarm()
+        for entity, counts in self._ask("GET", "entities").items():
+            if counts["kind"] != "subscription":
+                self._ask("DELETE", f"entities/{quote(entity)}/messages")
+        self._ask("DELETE", "requests")
+
+    def stop(self) -> None:
+        self._program.stop()
+
+    def _listening(self) -> re.Match | None:
+        return re.search(r"^listening on http://127\.0\.0\.1:(\d+)$", self._program.stdout(), re.M)
+
+    def _ask(self, method: str, path: str, body: dict | None = None):
+        request = urllib.request.Request(
+            f"{self.url}/$emulator/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
