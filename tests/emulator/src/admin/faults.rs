@@ -84,14 +84,16 @@ fn fault(order: FaultOrder) -> Result<Fault, Refusal> {
         return Ok(Fault::Delay(duration(&text)?));
     }
     Ok(Fault::Ending(match (status, reset) {
-        (Some(status), _) if (300..=599).contains(&status) => Ending::Status {
+        (Some(status), _) if (300..=599).contains(&status) && status != 304 => Ending::Status {
             status,
             detail: detail.unwrap_or_else(|| default_detail(status).to_owned()),
             headers: header_lines(headers.unwrap_or_default())?,
             store,
         },
         (Some(_), _) => {
-            return Err(Refusal::bad_request("fault.status: expected a number from 300 to 599"));
+            return Err(Refusal::bad_request(
+                "fault.status: expected a number from 300 to 599 whose answer has a body",
+            ));
         }
         (None, Some(moment)) => Ending::Reset(named(&moment, "fault.reset", &Moment::NAMES)?),
         (None, None) => Ending::Stall { store },

@@ -21,3 +21,8 @@ pub use queue::{Acceptance, Delivery, Queue, QueueSettings, SubQueue};
 pub use store::{DeadLetter, LockLost, Store, Stored};
 pub use timestamp::Timestamp;
 pub use topic::{Topic, TopicSettings};
+
+#[cfg(test)]
+mod queue_tests;
+#[cfg(test)]
+mod topic_tests;

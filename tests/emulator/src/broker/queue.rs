@@ -143,10 +143,10 @@ impl Queue {
             stored.sequence = self.last_sequence;
             self.main.put(stored);
         }
-        while let Some(stored) = self.main.take_unlocked(now) {
-            self.give_back(stored, now);
+        while let Some((stored, until)) = self.main.take_unlocked(now) {
+            self.give_back(stored, until);
         }
-        while let Some(stored) = self.dead_letter.take_unlocked(now) {
+        while let Some((stored, _)) = self.dead_letter.take_unlocked(now) {
             self.dead_letter.put(stored);
         }
         while let Some(stored) = self.main.take_expired(now) {

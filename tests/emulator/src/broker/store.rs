@@ -119,11 +119,11 @@ impl Store {
         Ok(())
     }
 
-    /// Takes out one message whose lock has ended.
-    pub fn take_unlocked(&mut self, now: Timestamp) -> Option<Stored> {
-        let (_, token) = *self.lock_ends.first().filter(|(until, _)| *until <= now)?;
+    /// Takes out one message whose lock has ended, with the moment when it did.
+    pub fn take_unlocked(&mut self, now: Timestamp) -> Option<(Stored, Timestamp)> {
+        let (until, token) = *self.lock_ends.first().filter(|(until, _)| *until <= now)?;
         self.lock_ends.pop_first();
-        self.locked.remove(&token).map(|locked| locked.stored)
+        self.locked.remove(&token).map(|locked| (locked.stored, until))
     }
 
     /// Takes out one ready message whose lifetime has ended. A locked one is left alone.

@@ -86,8 +86,6 @@ enum Kind {
     Subscription,
 }
 
-const NOTHING: &serde_json::Value = &serde_json::Value::Null;
-
 fn queue_settings(
     entity: &Object<'_>,
     kind: Kind,
@@ -114,10 +112,7 @@ fn queue_settings(
     if kind == Kind::Queue {
         known.extend(["DuplicateDetectionHistoryTimeWindow", "RequiresDuplicateDetection"]);
     }
-    let value = entity.get("Properties").unwrap_or(NOTHING);
-    if value.is_null() {
-        return settings;
-    }
+    let Some(value) = entity.get("Properties") else { return settings };
     let place = Place::Member(&entity.place, "Properties");
     let Some(object) = Object::new(value, place, &known, errors) else { return settings };
 
@@ -145,10 +140,7 @@ fn queue_settings(
 
 fn topic_settings(topic: &Object<'_>, tier: Tier, errors: &mut Errors) -> TopicSettings {
     let mut settings = TopicSettings { default_time_to_live: HOUR, duplicate_window: None };
-    let value = topic.get("Properties").unwrap_or(NOTHING);
-    if value.is_null() {
-        return settings;
-    }
+    let Some(value) = topic.get("Properties") else { return settings };
     let place = Place::Member(&topic.place, "Properties");
     let known = [
         "DefaultMessageTimeToLive",

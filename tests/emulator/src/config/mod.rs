@@ -4,6 +4,8 @@ mod duration;
 mod entities;
 mod reader;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -43,7 +45,7 @@ fn read(document: &serde_json::Value, tier: Tier, errors: &mut Errors) -> Option
     let user = Object::new(user, place, &["Namespaces", "Logging"], errors)?;
     user.required("Namespaces", errors)?;
     let listed = user.array("Namespaces", errors);
-    if listed.is_empty() {
+    if listed.is_empty() && errors.0.is_empty() {
         user.wrong("Namespaces", "expected at least one namespace", errors);
     }
     let place = Place::Member(&user.place, "Namespaces");

@@ -72,6 +72,11 @@ impl<'a> Object<'a> {
         self.members.get(name)
     }
 
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// A member that must be there.
     pub(super) fn required(&self, name: &str, errors: &mut Errors) -> Option<&'a Value> {
         let value = self.get(name);

@@ -92,7 +92,8 @@ fn correlation(properties: &Object<'_>, errors: &mut Errors) -> Option<Filter> {
     }
     if let Some(wanted) = filter.get("Properties") {
         read.properties = application_properties(wanted, &filter.place, errors);
-    } else if read.fields.is_empty() {
+    }
+    if filter.is_empty() {
         errors.push(&filter.place, "a correlation filter needs at least one condition");
     }
     Some(Filter::Correlation(read))

@@ -35,12 +35,18 @@ pub(super) struct Framing {
     pub(super) expects_continue: bool,
 }
 
-/// Reads a head from the start of `buffer`; `None` if more bytes are needed. Otherwise also how
-/// many bytes it took.
-pub(super) fn parse(
-    buffer: &[u8],
-    peer: &Arc<Peer>,
-) -> Result<Option<(Head, Framing, usize)>, Refusal> {
+/// A head that was read.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) head: Head,
+    /// How many bytes it took.
+    pub(super) length: usize,
+    /// What follows, unless the head leaves that in the dark.
+    pub(super) framing: Result<Framing, Refusal>,
+}
+
+/// Reads a head from the start of `buffer`; `None` if more bytes are needed.
+pub(super) fn parse(buffer: &[u8], peer: &Arc<Peer>) -> Result<Option<Parsed>, Refusal> {
     let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut slots);
     let length = match request.parse(buffer) {
@@ -60,15 +66,21 @@ pub(super) fn parse(
     let method = Method::from_bytes(method.as_bytes())
         .map_err(|_| Refusal::bad_request("The request is no valid HTTP: invalid method."))?;
     let headers = Headers::new(request.headers.iter().map(|field| (field.name, field.value)));
-    let framing = framing(&method, &headers, request.version == Some(1))?;
-    let authority = headers.only("host")?.unwrap_or_default().to_owned();
-    if authority.is_empty() {
-        return Err(Refusal::bad_request("The HTTP header 'Host' is missing."));
-    }
-    let target = target.to_owned();
-    let headers = Arc::new(headers);
-    let head = Head { method, target, authority, headers, peer: Arc::clone(peer) };
-    Ok(Some((head, framing, length)))
+    let host = headers.only("host").map(Option::unwrap_or_default);
+    let framing = host.clone().and_then(|host| {
+        if host.is_empty() {
+            return Err(Refusal::bad_request("The HTTP header 'Host' is missing."));
+        }
+        framing(&method, &headers, request.version == Some(1))
+    });
+    let head = Head {
+        method,
+        target: target.to_owned(),
+        authority: host.unwrap_or_default().to_owned(),
+        headers: Arc::new(headers),
+        peer: Arc::clone(peer),
+    };
+    Ok(Some(Parsed { head, length, framing }))
 }
 
 fn too_large(length: usize) -> Refusal {
@@ -116,13 +128,16 @@ fn framing(method: &Method, headers: &Headers, is_http_1_1: bool) -> Result<Fram
 mod tests {
     use super::*;
 
-    fn parse(bytes: &[u8]) -> Result<Option<(Head, Framing, usize)>, Refusal> {
+    fn parse(bytes: &[u8]) -> Result<Option<Parsed>, Refusal> {
         let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false, server_name: None };
         super::parse(bytes, &Arc::new(peer))
     }
 
     fn refused(head: &str) -> (u16, String) {
-        let refusal = parse(head.as_bytes()).unwrap_err();
+        let refusal = match parse(head.as_bytes()) {
+            Ok(parsed) => parsed.unwrap().framing.unwrap_err(),
+            Err(refusal) => refusal,
+        };
         (refusal.status, refusal.detail)
     }
 
@@ -132,7 +147,8 @@ mod tests {
         for end in 0..bytes.len() - 3 {
             assert!(parse(&bytes[..end]).unwrap().is_none(), "{end}");
         }
-        let (head, framing, length) = parse(bytes).unwrap().unwrap();
+        let Parsed { head, length, framing } = parse(bytes).unwrap().unwrap();
+        let framing = framing.unwrap();
         assert_eq!((&*head.target, &*head.authority), ("/q/messages", "h:1"));
         assert_eq!((framing.content_length, framing.keep_alive), (3, true));
         assert_eq!(&bytes[length..], b"abc");

@@ -9,9 +9,9 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::Response;
 use super::connection::{Outcome, Peer, Transport, reset};
-use super::head::{self, Framing};
-use super::{Head, Response};
+use super::head::{self, Framing, Parsed};
 use crate::broker::Timestamp;
 use crate::refusal::Refusal;
 use crate::service::Service;
@@ -36,11 +36,19 @@ pub(super) async fn serve<S: Transport>(
         output: Vec::with_capacity(1024),
     };
     loop {
-        let (head, framing) = match connection.read_head().await? {
-            Read::Head(head, framing) => (head, framing),
+        let parsed = match connection.read_head().await? {
+            Read::Head(parsed) => parsed,
             Read::End => return Ok(()),
             Read::Refused(refusal) => {
                 let response = service.refuse_unread(&refusal);
+                return connection.refuse(&response).await;
+            }
+        };
+        let head = parsed.head;
+        let framing = match parsed.framing {
+            Ok(framing) => framing,
+            Err(refusal) => {
+                let response = service.begin_unframed(&head).refuse(refusal);
                 return connection.refuse(&response).await;
             }
         };
@@ -96,7 +104,7 @@ fn too_long(length: usize) -> Refusal {
 }
 
 enum Read {
-    Head(Head, Framing),
+    Head(Parsed),
     Refused(Refusal),
     End,
 }
@@ -113,9 +121,9 @@ impl<S: Transport> Connection<S> {
         loop {
             if !self.input.is_empty() {
                 match head::parse(&self.input, &self.peer) {
-                    Ok(Some((head, framing, length))) => {
-                        drop(self.input.split_to(length));
-                        return Ok(Read::Head(head, framing));
+                    Ok(Some(parsed)) => {
+                        drop(self.input.split_to(parsed.length));
+                        return Ok(Read::Head(parsed));
                     }
                     Ok(None) => {}
                     Err(refusal) => return Ok(Read::Refused(refusal)),

@@ -32,16 +32,20 @@ pub(super) struct Done {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn begin(service: &'a Service, head: &'a Head) -> Self {
-        if admin::is_target(&head.target) {
-            return Self { service, head, target: Target::Admin, plan: Plan::default() };
-        }
-        let route = route::parse(&head.method, &head.target);
-        let plan = match &route {
-            Ok(route) => service.faults.lock().draw(&route.entity, route.operation),
-            Err(_) => Plan::default(),
+    pub(super) fn without_faults(service: &'a Service, head: &'a Head) -> Self {
+        let target = if admin::is_target(&head.target) {
+            Target::Admin
+        } else {
+            Target::Data(route::parse(&head.method, &head.target))
         };
-        let exchange = Self { service, head, target: Target::Data(route), plan };
+        Self { service, head, target, plan: Plan::default() }
+    }
+
+    pub(super) fn begin(service: &'a Service, head: &'a Head) -> Self {
+        let mut exchange = Self::without_faults(service, head);
+        if let Target::Data(Ok(route)) = &exchange.target {
+            exchange.plan = service.faults.lock().draw(&route.entity, route.operation);
+        }
         if exchange.resets_before_reading() {
             exchange.note(None, "fault: reset before reading".to_owned());
         }

@@ -43,6 +43,11 @@ impl Service {
         Exchange::begin(self, head)
     }
 
+    /// Takes in a request that can only be refused. No fault is played.
+    pub fn begin_unframed<'a>(&'a self, head: &'a Head) -> Exchange<'a> {
+        Exchange::without_faults(self, head)
+    }
+
     /// The answer to what is no request at all.
     #[must_use]
     pub fn refuse_unread(&self, refusal: &Refusal) -> Response {
