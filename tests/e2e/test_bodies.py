@@ -7,13 +7,13 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from contract import assert_accepted, assert_refused
 
 from clients import http1
 from clients.answer import Answer
 from clients.http2 import Http2Connection
 from configuration.gateway import GatewayConfiguration
 from configuration.routes import ROUTES
+from contract import assert_accepted, assert_refused
 from processes.envoy import Envoy
 from servers.upstream import Upstream
 

@@ -6,11 +6,11 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from contract import assert_accepted, assert_refused
 
 from clients import http1
 from configuration.gateway import GatewayConfiguration
 from configuration.routes import ROUTES
+from contract import assert_accepted, assert_refused
 from processes.envoy import Envoy
 from servers.incoming import Incoming, Reader
 from servers.upstream import Script, Upstream, answers, reset

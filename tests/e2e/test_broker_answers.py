@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 
 import pytest
-from contract import assert_accepted, assert_refused
 
 from clients import http1
+from contract import assert_accepted, assert_refused
 from processes.envoy import Envoy
 from servers.incoming import Incoming, Reader
 from servers.upstream import Upstream, answers

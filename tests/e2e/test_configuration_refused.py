@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from contract import assert_accepted
 
 from clients import http1
 from configuration.gateway import GatewayConfiguration
+from contract import assert_accepted
 from processes import envoy
 from servers.upstream import Upstream
 

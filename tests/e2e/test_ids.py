@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from contract import UUID, assert_accepted, assert_refused, tracking_id
 
 from clients import http1
 from clients.http2 import Http2Connection
+from contract import UUID, assert_accepted, assert_refused, tracking_id
 from processes.envoy import Envoy
 from servers.upstream import Upstream
 

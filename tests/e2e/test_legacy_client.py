@@ -7,10 +7,10 @@ import json
 import pytest
 from azure.common import AzureHttpError
 from azure.servicebus import Message
-from contract import assert_accepted
 
 from clients import http1
 from clients.service_bus import service_bus
+from contract import assert_accepted
 from processes.emulator import Emulator
 from processes.envoy import Envoy
 

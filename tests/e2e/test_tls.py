@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import trustme
 import yaml
-from contract import assert_accepted, assert_refused
 
 from clients import http1
 from configuration.gateway import SHIPPED, GatewayConfiguration
+from contract import assert_accepted, assert_refused
 from servers.upstream import Upstream, answers
 
 NAMESPACE = "sbemulatorns.servicebus.windows.net"

@@ -129,7 +129,9 @@ def request(
 
 def head(method: str, target: str, headers: Iterable[Header] = ()) -> bytes:
     """A request line and headers; values may be bytes that are no text."""
-    fields: list[Header] = [("host", "gateway.example"), *headers]
+    fields: list[Header] = list(headers)
+    if not any(name == "host" for name, _ in fields):
+        fields.insert(0, ("host", "gateway.example"))
     lines = [f"{method} {target} HTTP/1.1".encode()]
     for name, value in fields:
         raw = value if isinstance(value, bytes) else value.encode()

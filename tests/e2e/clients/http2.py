@@ -42,7 +42,8 @@ class _Stream:
 class Http2Connection:
     """One connection to `port` on the loopback interface, with any number of streams."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, *, authority: str = "gateway.example"):
+        self._authority = authority
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # What tests send may break rules that h2 would otherwise keep for them.
@@ -93,7 +94,7 @@ class Http2Connection:
         pseudo = [
             (":method", method),
             (":scheme", "http"),
-            (":authority", "gateway.example"),
+            (":authority", self._authority),
             (":path", path),
         ]
         self._h2.send_headers(stream, [*pseudo, *headers], end_stream=end)

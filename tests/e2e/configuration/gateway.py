@@ -14,14 +14,13 @@ SHIPPED = Path(__file__).resolve().parents[3] / "envoy" / "envoy.yaml"
 class GatewayConfiguration:
     """`envoy/envoy.yaml` as a document, with names for the places that tests change."""
 
-    def __init__(self, module: Path | None = None) -> None:
+    def __init__(self, module: Path, *, free_ports: bool = True) -> None:
         self.document: dict = yaml.safe_load(SHIPPED.read_text())
-        # Port 0: Envoy takes free ports and tells which.
-        _socket(self.document["admin"]["address"])["port_value"] = 0
-        _socket(self.listener["address"])["port_value"] = 0
-        if module:
-            code = self.wasm["vm_config"]["code"]["local"]
-            code["filename"] = str(module)
+        self.wasm["vm_config"]["code"]["local"]["filename"] = str(module)
+        if free_ports:
+            # Port 0: Envoy takes a free one and tells which.
+            _socket(self.document["admin"]["address"])["port_value"] = 0
+            _socket(self.listener["address"])["port_value"] = 0
 
     @property
     def listener(self) -> dict:

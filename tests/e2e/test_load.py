@@ -1,0 +1,91 @@
+"""Load with clients that go away: every 202 has exactly one message behind it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from configuration.gateway import GatewayConfiguration
+from processes.emulator import Emulator
+from processes.envoy import Envoy
+
+Load = Callable[..., dict]
+
+
+@pytest.fixture
+def load(launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, target_dir):
+    """Runs the load generator through a fresh Envoy, and lets it settle with the emulator."""
+
+    def run(*options: str) -> tuple[dict, Envoy]:
+        gateway: Envoy = launch(configure())
+        done = subprocess.run(
+            [
+                str(Path(target_dir) / "tools" / "service-bus-load"),
+                *("--url", f"http://127.0.0.1:{gateway.port}/load"),
+                *("--settle", emulator.url, "--entity", "load"),
+                *options,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        # 1: a wrong answer, or books that do not balance; standard error names them.
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout), gateway
+
+    return run
+
+
+def test_a_hundred_thousand_requests_with_aborts(load: Load, emulator: Emulator) -> None:
+    summary, gateway = load(
+        *("--requests", "100000"),
+        *("--abort-percent", "5", "--abort-within", "2ms"),
+        *("--chunked-percent", "20"),
+        *("--duplicate-percent", "2"),
+        *("--seed", "20261121"),
+    )
+
+    print(json.dumps(summary))
+    # Nothing failed but what clients broke off themselves.
+    assert set(summary["statuses"]) == {"202"}
+    assert summary["statuses"]["202"] + summary["aborted"] == 100_000
+    assert summary["aborted"] > 1_000
+    assert summary["settlement"]["violations"] == 0
+    # Clients that left have left nothing behind.
+    gauge = "cluster.servicebus.upstream_rq_active"
+    gateway.wait_until(lambda: gateway.stats(f"{gauge}$")[gauge] == 0, "end of the callouts")
+
+
+def test_books_balance_while_the_broker_fails(load: Load, emulator: Emulator) -> None:
+    faults = [
+        {"status": 503},
+        {"status": 500, "store": True},
+        {"status": 403},
+        {"reset": "before_reading"},
+        {"reset": "after_storing"},
+        {"reset": "after_headers"},
+        {"delay": "20ms"},
+    ]
+    for seed, fault in enumerate(faults):
+        emulator.arm(fault, entity="load", operation="send", probability=0.03, seed=seed)
+
+    summary, _ = load(
+        *("--requests", "10000"),
+        *("--abort-percent", "5", "--abort-within", "5ms"),
+        *("--duplicate-percent", "5"),
+        *("--seed", "7"),
+    )
+
+    print(json.dumps(summary))
+    assert set(summary["statuses"]) == {"202", "503"}
+    assert set(summary["reasons"]) == {
+        "broker_error",
+        "outcome_unknown",
+        "quota_exceeded",
+        "throttled",
+    }
