@@ -34,7 +34,7 @@ struct Options {
     /// A shared access key: NAME=KEY[;rights=Send,Listen,Manage][;entity=PATH]. May be repeated.
     /// Without it, Microsoft's emulator's RootManageSharedAccessKey=SAS_KEY_VALUE.
     #[arg(long, value_name = "RULE")]
-    sas_key: Vec<KeyRule>,
+    sas_key: Vec<String>,
 
     /// Serve TLS with this certificate chain.
     #[arg(long, value_name = "PEM", requires = "tls_key")]
@@ -72,10 +72,7 @@ async fn run(options: Options) -> Result<(), String> {
         ),
         _ => None,
     };
-    let mut keys = options.sas_key;
-    if keys.is_empty() {
-        keys.push(KeyRule::emulator_default());
-    }
+    let keys = keys(&options.sas_key)?;
     let service = Arc::new(Service::new(namespaces, keys, options.tier));
 
     // Before the line that says that it is ready: whoever reads it may send a signal.
@@ -99,4 +96,16 @@ async fn run(options: Options) -> Result<(), String> {
         .map_err(|error| format!("cannot say where it listens: {error}"))?;
     listener.serve(stop).await;
     Ok(())
+}
+
+/// Not read by clap, whose errors show the whole argument, key and all.
+fn keys(rules: &[String]) -> Result<Vec<KeyRule>, String> {
+    if rules.is_empty() {
+        return Ok(vec![KeyRule::emulator_default()]);
+    }
+    let read = |rule: &String| {
+        let name = rule.split_once('=').map_or("", |(name, _)| name);
+        rule.parse().map_err(|error| format!("--sas-key {name}: {error}"))
+    };
+    rules.iter().map(read).collect()
 }

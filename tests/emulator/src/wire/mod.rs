@@ -42,3 +42,8 @@ pub fn parse(headers: &Arc<Headers>, body: &Bytes, tier: Tier) -> Result<Vec<Mes
         Form::Batch => batch::parse(headers, body, tier),
     }
 }
+
+#[cfg(test)]
+mod batch_tests;
+#[cfg(test)]
+mod single_tests;
