@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::requests;
@@ -124,20 +125,29 @@ pub(super) fn clear(service: &Service, path: &[&str]) -> Result<Value, Refusal> 
     Ok(json!({}))
 }
 
-/// Every message id that was ever stored, with how often.
-pub(super) fn stored(service: &Service, path: &str) -> Result<Value, Refusal> {
-    Ok(match find(service, path)? {
-        Entity::Queue(entity) => ledger(entity.queue.lock().ledger()),
-        Entity::Topic(entity) => ledger(entity.topic.lock().ledger()),
-    })
+/// Every message id that was ever stored, with how often, as JSON text. There may be millions, so
+/// they are written one by one.
+pub(super) fn stored(service: &Service, path: &str) -> Result<String, Refusal> {
+    let written = match find(service, path)? {
+        Entity::Queue(entity) => write(entity.queue.lock().ledger()),
+        Entity::Topic(entity) => write(entity.topic.lock().ledger()),
+    };
+    written.map_err(|error| Refusal::new(500, error.to_string()))
 }
 
-fn ledger(ledger: &Ledger) -> Value {
-    let messages: Map<String, Value> =
-        ledger.iter().map(|(id, count)| (id.to_string(), count.into())).collect();
-    json!({
-        "messages": messages,
-        "stored": ledger.total(),
-        "duplicates": ledger.duplicates(),
-    })
+fn write(ledger: &Ledger) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Stored<'a> {
+        #[serde(serialize_with = "messages")]
+        messages: &'a Ledger,
+        stored: u64,
+        duplicates: u64,
+    }
+
+    let (stored, duplicates) = (ledger.total(), ledger.duplicates());
+    serde_json::to_string(&Stored { messages: ledger, stored, duplicates })
+}
+
+fn messages<S: Serializer>(ledger: &&Ledger, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(ledger.iter().map(|(id, count)| (id.to_string(), count)))
 }

@@ -6,7 +6,7 @@ mod faults;
 mod requests;
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::http::{Head, Response};
 use crate::refusal::Refusal;
@@ -24,12 +24,15 @@ pub fn is_target(target: &str) -> bool {
 #[must_use]
 pub fn answer(service: &Service, head: &Head, body: &[u8]) -> Response {
     match dispatch(service, head, body) {
-        Ok(value) => Response::json(200, &value),
-        Err(Refusal { status, detail }) => Response::json(status, &json!({ "error": detail })),
+        Ok(body) => Response::json(200, body),
+        Err(Refusal { status, detail }) => {
+            Response::json(status, json!({ "error": detail }).to_string())
+        }
     }
 }
 
-fn dispatch(service: &Service, head: &Head, body: &[u8]) -> Result<Value, Refusal> {
+/// The answer as JSON text.
+fn dispatch(service: &Service, head: &Head, body: &[u8]) -> Result<String, Refusal> {
     if !head.peer.address.ip().to_canonical().is_loopback() {
         return Err(Refusal::new(403, "the admin API is for this machine only"));
     }
@@ -37,24 +40,27 @@ fn dispatch(service: &Service, head: &Head, body: &[u8]) -> Result<Value, Refusa
     let path = service::segments(path)?;
     let path: Vec<&str> = path.iter().skip(1).map(String::as_str).collect();
     let query = Query(query);
-    match (&head.method, path.as_slice()) {
-        (&Method::GET, ["health"]) => Ok(json!({ "status": "healthy" })),
-        (&Method::POST, ["faults"]) => faults::arm(service, body),
-        (&Method::GET, ["faults"]) => Ok(faults::list(service)),
-        (&Method::DELETE, ["faults"]) => Ok(faults::clear(service)),
-        (&Method::GET, ["entities"]) => Ok(entities::list(service)),
+    let answer = match (&head.method, path.as_slice()) {
+        (&Method::GET, ["health"]) => json!({ "status": "healthy" }),
+        (&Method::POST, ["faults"]) => faults::arm(service, body)?,
+        (&Method::GET, ["faults"]) => faults::list(service),
+        (&Method::DELETE, ["faults"]) => faults::clear(service),
+        (&Method::GET, ["entities"]) => entities::list(service),
         (&Method::GET, ["entities", path @ .., "messages"]) => {
-            entities::peek(service, path, query.number("limit")?)
+            entities::peek(service, path, query.number("limit")?)?
         }
-        (&Method::DELETE, ["entities", path @ .., "messages"]) => entities::clear(service, path),
-        (&Method::GET, ["stored"]) => entities::stored(service, &query.text("entity")?),
-        (&Method::GET, ["requests"]) => Ok(requests::list(service, query.number("limit")?)),
-        (&Method::DELETE, ["requests"]) => Ok(requests::clear(service)),
+        (&Method::DELETE, ["entities", path @ .., "messages"]) => entities::clear(service, path)?,
+        (&Method::GET, ["stored"]) => return entities::stored(service, &query.text("entity")?),
+        (&Method::GET, ["requests"]) => requests::list(service, query.number("limit")?),
+        (&Method::DELETE, ["requests"]) => requests::clear(service),
         (method, path) => {
             let path = path.join("/");
-            Err(Refusal::not_found(format!("there is no {method} {path} in the admin API")))
+            return Err(Refusal::not_found(format!(
+                "there is no {method} {path} in the admin API"
+            )));
         }
-    }
+    };
+    Ok(answer.to_string())
 }
 
 struct Query<'a>(&'a str);

@@ -101,6 +101,8 @@ impl Queue {
     }
 
     fn store(&mut self, message: Arc<Message>, id: CompactId, limit: Duration, now: Timestamp) {
+        // Else a queue that no one receives from would keep what has long expired.
+        self.advance(now);
         self.ledger.stored(id);
         self.last_sequence += 1;
         let own = message.broker.time_to_live.unwrap_or(Duration::MAX);

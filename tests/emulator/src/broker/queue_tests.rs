@@ -197,6 +197,15 @@ fn an_expired_message_is_dead_lettered_where_the_queue_says_so() {
 }
 
 #[test]
+fn sending_alone_drops_what_has_expired() {
+    let mut queue = Queue::new(settings());
+    send(&mut queue, "a", START);
+    send(&mut queue, "b", after(3600));
+    assert_eq!(queue.messages(SubQueue::Main).ready_count(), 1);
+    assert_eq!(queue.ledger().total(), 2);
+}
+
+#[test]
 fn a_lock_protects_from_expiry() {
     let mut queue = Queue::new(QueueSettings { dead_lettering_on_expiration: true, ..settings() });
     queue.send(message("a", |broker| broker.time_to_live = Some(Duration::from_secs(5))), START);

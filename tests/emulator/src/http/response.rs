@@ -37,8 +37,7 @@ impl Response {
 
     /// A JSON answer of the admin API.
     #[must_use]
-    pub fn json(status: u16, value: &serde_json::Value) -> Self {
-        let mut body = value.to_string();
+    pub fn json(status: u16, mut body: String) -> Self {
         body.push('\n');
         Self {
             status,

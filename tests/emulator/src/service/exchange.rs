@@ -88,42 +88,46 @@ impl<'a> Exchange<'a> {
         if !self.plan.delay.is_zero() {
             tokio::time::sleep(self.plan.delay).await;
         }
+        let Some(ending) = &self.plan.ending else {
+            return Outcome::Answer(match self.carry_out(route, body).await {
+                Ok(done) => {
+                    self.note(Some(done.response.status), done.verdict);
+                    done.response
+                }
+                Err(refusal) => self.refuse(refusal),
+            });
+        };
         let mut done = None;
-        if self.plan.ending.as_ref().is_none_or(Ending::carries_out) {
+        if ending.carries_out() {
             match self.carry_out(route, body).await {
                 Ok(normal) => done = Some(normal),
                 // A fault must not hide that the request itself is wrong.
                 Err(refusal) => return Outcome::Answer(self.refuse(refusal)),
             }
         }
-        match (&self.plan.ending, done) {
-            (None, Some(done)) => {
-                self.note(Some(done.response.status), done.verdict);
-                Outcome::Answer(done.response)
-            }
-            (Some(Ending::Reset(Moment::AfterHeaders)), Some(done)) => {
-                let verdict = format!("{}, fault: reset after headers", done.verdict);
-                self.note(Some(done.response.status), verdict);
-                Outcome::ResetAfterHeaders(done.response)
-            }
-            (ending, done) => self.end_otherwise(ending.as_ref(), done),
-        }
+        self.end(ending, done)
     }
 
-    fn end_otherwise(&self, ending: Option<&Ending>, done: Option<Done>) -> Outcome {
-        let before = done.map(|done| done.verdict + ", ").unwrap_or_default();
-        match ending {
-            Some(Ending::Status { status, detail, headers, .. }) => {
+    /// Ends a request as a fault says. `done` is what it came to, if it was carried out.
+    fn end(&self, ending: &Ending, done: Option<Done>) -> Outcome {
+        let before = done.as_ref().map(|done| format!("{}, ", done.verdict)).unwrap_or_default();
+        match (ending, done) {
+            (Ending::Status { status, detail, headers, .. }, _) => {
                 self.note(Some(*status), format!("{before}fault: status {status}"));
                 let mut response = self.error(&Refusal::new(*status, detail.clone()));
                 response.headers.extend(headers.iter().cloned());
                 Outcome::Answer(response)
             }
-            Some(Ending::Reset(_)) => {
+            (Ending::Reset(Moment::AfterHeaders), Some(done)) => {
+                let verdict = format!("{before}fault: reset after headers");
+                self.note(Some(done.response.status), verdict);
+                Outcome::ResetAfterHeaders(done.response)
+            }
+            (Ending::Reset(_), _) => {
                 self.note(None, format!("{before}fault: reset"));
                 Outcome::Reset
             }
-            Some(Ending::Stall { .. }) | None => {
+            (Ending::Stall { .. }, _) => {
                 self.note(None, format!("{before}fault: stall"));
                 Outcome::Stall
             }
