@@ -49,8 +49,8 @@ lint: toolchain $(PACKAGES) ## Check format and lints, for native and for wasm
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --target wasm32-wasip1 -p envoy-service-bus -- -D warnings
-	$(VENV)/bin/ruff check --no-cache --config tests/e2e/ruff.toml tests
-	$(VENV)/bin/ruff format --no-cache --check --config tests/e2e/ruff.toml tests
+	$(VENV)/bin/ruff check --no-cache --config tests/e2e/ruff.toml tests/e2e tests/demo.py
+	$(VENV)/bin/ruff format --no-cache --check --config tests/e2e/ruff.toml tests/e2e tests/demo.py
 
 demo: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send an order through Envoy and receive it from the queue
 	@$(SCRIPT) tests/demo.py --envoy=$(NEWEST_ENVOY)
