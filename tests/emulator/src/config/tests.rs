@@ -233,8 +233,8 @@ fn filters_are_read() {
         Filter::Correlation(CorrelationFilter {
             fields: vec![(Field::Label, "order".to_owned())],
             properties: vec![
-                ("n".to_owned(), PropertyValue::Integer(5)),
                 ("vip".to_owned(), PropertyValue::Boolean(true)),
+                ("n".to_owned(), PropertyValue::Integer(5)),
             ],
         })
     );
