@@ -169,6 +169,18 @@ def test_a_wrong_key_is_the_gateways_fault(launch, configure, emulator: Emulator
     assert emulator.messages("raw") == []
 
 
+def test_a_policy_with_its_key_signs_as_well(launch, configure, emulator: Emulator) -> None:
+    sas = {"key_name": "RootManageSharedAccessKey", "key": {"env": "SB_CONNECTION_STRING"}}
+    configuration = configure().merge_plugin(
+        {"credentials": {"connection_string": None, "sas": {**sas, "token_ttl": "20m"}}}
+    )
+    gateway = launch(configuration, connection_string="SAS_KEY_VALUE")
+
+    assert_accepted(http1.request(gateway.port, "POST", "/raw", body=b"x"))
+
+    assert emulator.message("raw")["body"] == "x"
+
+
 def test_headers_beyond_what_the_broker_takes_go_into_a_batch(
     gateway: Envoy, emulator: Emulator
 ) -> None:

@@ -52,7 +52,14 @@ def names(broker: Upstream) -> list[str]:
 
 
 def test_a_raw_message_has_these_headers_alone(broker_gateway: Envoy, broker: Upstream) -> None:
-    fields = [*NOISE, ("content-type", "text/plain; charset=utf-8"), ("idempotency-key", "k-1")]
+    fields: list[http1.Header] = [
+        *NOISE,
+        ("x-raw", b"\xff\xfe"),
+        ("x-twice", "1"),
+        ("x-twice", "2"),
+        ("content-type", "text/plain; charset=utf-8"),
+        ("idempotency-key", "k-1"),
+    ]
 
     assert_accepted(http1.request(broker_gateway.port, "POST", "/raw?a=b", fields, b"x"), key="k-1")
 
