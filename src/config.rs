@@ -3,27 +3,33 @@
 mod broker_properties;
 mod credentials;
 mod delivery;
+mod destination;
 mod duration;
 mod error;
 mod json;
+mod lookup;
+mod matches;
 mod node;
 mod reply;
 mod route;
 mod send;
+mod template;
 
 use std::rc::Rc;
 
-pub use broker_properties::BrokerConfig;
+pub use broker_properties::{BrokerConfig, Lifetime, Schedule, ScheduleConfig};
 pub use credentials::Environment;
 pub use delivery::DeliveryConfig;
+pub use destination::Destination;
 pub use error::{ConfigError, ConfigErrors, Warning};
-pub use reply::ReplyConfig;
-pub use route::Route;
-pub use send::{Entity, Payload, Schedule, Send};
+pub use lookup::Lookup;
+pub use reply::{FailureReply, ReplyConfig};
+pub use route::{Action, Route};
+pub use send::{Entity, EntityConfig, Payload, PropertyConfig, Send};
 
-use crate::credentials::Credentials;
 use crate::matching::Match;
 use crate::message::limits;
+use destination::Fallback;
 use error::Findings;
 use json::Json;
 use node::{Fields, Node};
@@ -56,8 +62,6 @@ pub struct Gate {
 /// All that a sender needs.
 #[derive(Debug)]
 pub struct Sender {
-    /// Where messages go and who signs.
-    pub destination: Destination,
     /// What the headers callback returns for a matched request with a body.
     pub header_mode: HeaderMode,
     /// Largest request body in bytes.
@@ -66,17 +70,6 @@ pub struct Sender {
     pub delivery: DeliveryConfig,
     /// First match wins.
     pub routes: Vec<Route>,
-}
-
-/// A Service Bus namespace and the way to it.
-#[derive(Debug)]
-pub struct Destination {
-    /// Host that is signed and sent as `:authority`.
-    pub namespace: String,
-    /// Envoy cluster of the callout.
-    pub cluster: String,
-    /// Who signs.
-    pub credentials: Credentials,
 }
 
 /// What the headers callback returns for a matched request whose body is still to come.
@@ -113,7 +106,7 @@ fn parse_json(text: &[u8], findings: &Findings) -> Option<Json> {
         );
         return None;
     }
-    match serde_json::from_slice(text) {
+    match Json::parse(text) {
         Ok(json) => Some(json),
         Err(error) => {
             findings.error("", format!("not JSON: {error}"));
@@ -144,11 +137,7 @@ fn read_gate(mut fields: Fields<'_>, _: Environment<'_>) -> Option<Role> {
 }
 
 fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<Role> {
-    let namespace = fields.required("namespace").and_then(|node| read_namespace(&node));
-    let cluster = fields.required("cluster").and_then(|node| node.filled_text().map(str::to_owned));
-    let credentials = fields
-        .required("credentials")
-        .and_then(|node| credentials::read(&node, namespace.as_deref(), environment));
+    let fallback = Fallback::read(&mut fields, environment);
     let header_mode = fields.optional("header_mode").map_or(Some(HeaderMode::Pause), |node| {
         node.choice(&[("pause", HeaderMode::Pause), ("continue", HeaderMode::Continue)])
     });
@@ -158,40 +147,14 @@ fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<R
     let delivery = fields
         .optional("delivery")
         .map_or_else(|| Some(DeliveryConfig::default()), |node| delivery::read(&node));
-    let entity_path = credentials.as_ref().and_then(|read| read.entity_path.as_deref());
-    let routes = fields.required("routes").and_then(|node| route::read_all(&node, entity_path));
+    let routes = fields.required("routes").and_then(|node| route::read_all(&node, &fallback));
     fields.finish();
     Some(Role::Sender(Rc::new(Sender {
-        destination: Destination {
-            namespace: namespace?,
-            cluster: cluster?,
-            credentials: credentials?.credentials,
-        },
         header_mode: header_mode?,
         max_body_bytes: max_body_bytes?,
         delivery: delivery?,
         routes: routes?,
     })))
-}
-
-/// The host of a namespace, with a port where there is one.
-fn read_namespace(node: &Node<'_>) -> Option<String> {
-    let text = node.text()?;
-    let (host, port) = text.split_once(':').map_or((text, None), |(h, p)| (h, Some(p)));
-    let label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    let port_fits = port.is_none_or(|port| {
-        port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|p| p > 0)
-    });
-    if !host.split('.').all(label) || !port_fits {
-        node.expected("a host such as \"contoso.servicebus.windows.net\"");
-        return None;
-    }
-    Some(text.to_ascii_lowercase())
 }
 
 fn read_max_body_bytes(node: &Node<'_>) -> Option<usize> {

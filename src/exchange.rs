@@ -1,27 +1,30 @@
 //! One request as a state machine: each event yields at most one step.
 
+mod request;
+
 use std::rc::Rc;
 use std::time::Duration;
 
-use uuid::Builder;
+use serde_json::Value;
 
-use crate::config::{Route, Sender};
-use crate::delivery::Submission;
+use crate::config::{Action, Entity, Lookup, Payload, Route, Send, Sender};
+use crate::delivery::{Inquiry, Submission};
 use crate::headers::Headers;
-use crate::message::{Unsendable, compose, limits, pack};
+use crate::message::{Packed, Unsendable, ValueFault, compose, limits, pack};
 use crate::reply::{self, Failure, Outcome, Reason, Reply};
-
-/// Longest `Idempotency-Key`: it becomes the `MessageId`.
-const IDEMPOTENCY_KEY_CHARS: usize = limits::ID_CHARS;
+use crate::template::{Attributes, Found, Needs, Random, Scope};
+use request::Request;
 
 /// What Envoy is to do with the request.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 #[must_use]
 pub enum Step {
     /// Not ours: it goes on untouched.
     Pass,
     /// Hold it: there is more to come.
     Wait,
+    /// Hand the lookup to delivery, and hold the request.
+    Inquire(Inquiry),
     /// Hand the message to delivery, and hold the request.
     Send(Submission),
     /// Answer it.
@@ -29,12 +32,10 @@ pub enum Step {
 }
 
 /// What the log is told of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// Name of the route.
     pub route: String,
-    /// Path of the queue or topic.
-    pub entity: String,
     /// The request's id.
     pub tracking_id: String,
     /// What became of the message.
@@ -45,6 +46,7 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Exchange {
     sender: Rc<Sender>,
+    random: Random,
     state: State,
 }
 
@@ -56,55 +58,43 @@ enum State {
     Passing,
     /// Ours, until its end arrives.
     Receiving(Box<Request>),
-    /// Its message is with delivery.
-    Sending { route: usize, tracking_id: String },
+    /// Its message is with delivery; the reply is ready for when it is accepted.
+    Sending(Box<Request>, Box<Reply>),
+    /// Its lookup is with delivery.
+    Inquiring(Box<Request>),
     /// It has its answer.
     Answered,
 }
 
-#[derive(Debug)]
-struct Request {
-    headers: Headers,
-    route: usize,
-    tracking_id: String,
-}
-
 impl Exchange {
-    /// A request of which nothing has arrived.
-    pub fn new(sender: Rc<Sender>) -> Self {
-        Self { sender, state: State::Fresh }
+    /// A request of which nothing has arrived. `random` is asked for the bytes of UUIDs.
+    pub fn new(sender: Rc<Sender>, random: Random) -> Self {
+        Self { sender, random, state: State::Fresh }
     }
 
-    /// The request's headers. `random` is asked for the bytes of a UUID if one is needed.
-    pub fn headers_arrived(
-        &mut self,
-        headers: Headers,
-        random: impl FnOnce() -> Option<[u8; 16]>,
-    ) -> Step {
+    /// The request's headers.
+    pub fn headers_arrived(&mut self, headers: Headers) -> Step {
         if !matches!(self.state, State::Fresh) {
             return self.idle();
         }
-        let matches = |route: &Route| route.matches.captures(&headers).is_some();
-        let Some(route) = self.sender.routes.iter().position(matches) else {
+        let mut routes = self.sender.routes.iter().enumerate();
+        let found = routes.find_map(|(index, route)| {
+            let captures = route.matches.captures(&headers)?;
+            let owned = captures.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+            Some((index, owned))
+        });
+        let Some((route, captures)) = found else {
             self.state = State::Passing;
             return Step::Pass;
         };
-        let key = idempotency_key(&headers);
-        let tracking_id = match key {
-            Ok(Some(key)) => Some(key.to_owned()),
-            _ => random().map(fresh_id),
-        };
-        let fault = match (&tracking_id, key) {
-            (None, _) => Some(Failure::new(Reason::Misconfigured, "the host gave no random bytes")),
-            (_, Err(fault)) => Some(Failure::of_request(Reason::InvalidMessage, fault)),
-            _ if content_length(&headers).is_some_and(|length| self.is_too_large(length)) => {
-                Some(self.too_large())
-            }
-            _ => None,
-        };
-        let tracking_id = tracking_id.unwrap_or_else(|| "none".to_owned());
-        self.state = State::Receiving(Box::new(Request { headers, route, tracking_id }));
-        fault.map_or(Step::Wait, |fault| self.finish(fault))
+        let (request, fault) = Request::new(headers, route, captures, self.random);
+        let large = request.content_length().is_some_and(|length| self.is_too_large(length));
+        self.state = State::Receiving(Box::new(request));
+        match fault {
+            Some(fault) => self.finish(fault),
+            None if large => self.finish(self.too_large()),
+            None => Step::Wait,
+        }
     }
 
     /// More of the body is here; `total` is its size so far.
@@ -115,46 +105,95 @@ impl Exchange {
         }
     }
 
+    /// What the request's route needs of Envoy beyond headers and body.
+    pub fn needs(&self) -> Needs {
+        self.route().map(|route| route.needs).unwrap_or_default()
+    }
+
     /// The request is complete: its headers, body or trailers were the last.
-    pub fn request_ended(&mut self, body: Vec<u8>, now: Duration) -> Step {
+    pub fn request_ended(&mut self, body: Vec<u8>, now: Duration, attributes: Attributes) -> Step {
         if self.is_too_large(body.len()) {
             return self.body_grew(body.len());
         }
-        let State::Receiving(request) = &self.state else { return self.idle() };
-        let Some(route) = self.sender.routes.get(request.route) else { return self.idle() };
-        let limit = limits::message_bytes(self.sender.max_body_bytes);
-        let packed = compose(&route.send, &request.headers, &request.tracking_id, body, now)
-            .and_then(|message| pack(message, limit));
-        match packed {
-            Err(unsendable) => self.finish(failure(&unsendable)),
-            Ok(packed) => {
-                let entity = route.send.entity.clone();
-                let tracking_id = request.tracking_id.clone();
-                self.state = State::Sending { route: request.route, tracking_id };
-                Step::Send(Submission { entity, packed })
-            }
+        let State::Receiving(request) = &mut self.state else { return self.idle() };
+        request.now = Some(now);
+        request.attributes = attributes;
+        let sender = Rc::clone(&self.sender);
+        let Some(route) = sender.routes.get(request.route) else { return self.idle() };
+        match &route.action {
+            Action::Send(send, destination) => match self.prepare(route, send, body) {
+                Ok((entity, packed, reply)) => {
+                    self.advance(|request| State::Sending(request, Box::new(reply)));
+                    let destination = Rc::clone(destination);
+                    Step::Send(Submission { destination, entity, packed })
+                }
+                Err(unsendable) => self.finish(failure(&unsendable)),
+            },
+            Action::Lookup(lookup) => match self.inquiry(route, lookup) {
+                Ok(inquiry) => {
+                    self.advance(State::Inquiring);
+                    Step::Inquire(inquiry)
+                }
+                Err(unsendable) => self.finish(failure(&unsendable)),
+            },
         }
+    }
+
+    /// The message, and the reply for when it is accepted: what cannot be said then must not be
+    /// found out when the message is stored.
+    fn prepare(
+        &self,
+        route: &Route,
+        send: &Send,
+        body: Vec<u8>,
+    ) -> Result<(Entity, Packed, Reply), Unsendable> {
+        let State::Receiving(request) = &self.state else { return Err(missing("the request")) };
+        let mut scope = request.scope(&route.name, self.random);
+        scope.body = &body;
+        let (entity, mut message) = compose(send, &scope)?;
+        let reply = reply::accepted(&route.reply, &scope)?;
+        drop(scope);
+        if matches!(send.payload, Payload::Body) {
+            message.body = body;
+        }
+        let limit = limits::message_bytes(self.sender.max_body_bytes);
+        Ok((entity, pack(message, limit)?, reply))
+    }
+
+    fn inquiry(&self, route: &Route, lookup: &Lookup) -> Result<Inquiry, Unsendable> {
+        const PLACE: &str = "lookup.path";
+        let State::Receiving(request) = &self.state else { return Err(missing("the request")) };
+        let scope = request.scope(&route.name, self.random);
+        let eval = |error| Unsendable::Value(PLACE.to_owned(), ValueFault::Eval(error));
+        let path = lookup.path.path(&scope).map_err(eval)?.ok_or_else(|| missing(PLACE))?;
+        Ok(Inquiry {
+            cluster: lookup.cluster.clone(),
+            authority: lookup.authority.clone(),
+            path,
+            timeout: lookup.timeout,
+        })
     }
 
     /// Envoy could not give what the request needs, such as the time.
     pub fn failed(&mut self, failure: Failure) -> Step {
         match self.state {
-            State::Receiving(_) | State::Sending { .. } => self.finish(failure),
+            State::Receiving(_) | State::Sending(..) | State::Inquiring(_) => self.finish(failure),
             _ => self.idle(),
         }
     }
 
-    /// Delivery knows what became of the message.
+    /// Delivery knows what became of the message or the lookup.
     pub fn settled(&mut self, outcome: Outcome) -> Step {
-        match self.state {
-            State::Sending { .. } => self.answer(outcome),
+        match (&self.state, &outcome) {
+            (State::Sending(..), Outcome::Accepted | Outcome::Failed(_))
+            | (State::Inquiring(_), Outcome::Found(_) | Outcome::Failed(_)) => self.answer(outcome),
             _ => self.idle(),
         }
     }
 
-    /// Whether its message is on its way.
-    pub fn is_sending(&self) -> bool {
-        matches!(self.state, State::Sending { .. })
+    /// Whether its message or lookup is on its way.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Sending(..) | State::Inquiring(_))
     }
 
     /// The step when an event changes nothing.
@@ -162,28 +201,48 @@ impl Exchange {
         if matches!(self.state, State::Passing) { Step::Pass } else { Step::Wait }
     }
 
+    fn advance(&mut self, next: impl FnOnce(Box<Request>) -> State) {
+        self.state = match std::mem::replace(&mut self.state, State::Answered) {
+            State::Receiving(request) => next(request),
+            other => other,
+        };
+    }
+
     fn finish(&mut self, failure: Failure) -> Step {
         self.answer(Outcome::Failed(failure))
     }
 
     fn answer(&mut self, outcome: Outcome) -> Step {
-        let (route, tracking_id) = match std::mem::replace(&mut self.state, State::Answered) {
-            State::Receiving(request) => (request.route, request.tracking_id),
-            State::Sending { route, tracking_id } => (route, tracking_id),
+        let (request, ready) = match std::mem::replace(&mut self.state, State::Answered) {
+            State::Receiving(request) | State::Inquiring(request) => (request, None),
+            State::Sending(request, reply) => (request, Some(*reply)),
             State::Fresh | State::Passing | State::Answered => return Step::Wait,
         };
-        let Some(route) = self.sender.routes.get(route) else { return Step::Wait };
-        let reply = match &outcome {
-            Outcome::Accepted => reply::accepted(&route.reply, &tracking_id),
-            Outcome::Failed(failure) => reply::failed(failure, &tracking_id),
+        let Some(route) = self.sender.routes.get(request.route) else { return Step::Wait };
+        let scope = request.scope(&route.name, self.random);
+        let (reply, outcome) = match (outcome, ready) {
+            (Outcome::Accepted, Some(ready)) => (ready, Outcome::Accepted),
+            (Outcome::Found(found), _) => match found_reply(route, &scope, &found) {
+                Ok(reply) => (reply, Outcome::Found(found)),
+                Err(failure) => (failed(route, &scope, &failure), Outcome::Failed(failure)),
+            },
+            (Outcome::Failed(failure), _) => {
+                (failed(route, &scope, &failure), Outcome::Failed(failure))
+            }
+            (Outcome::Accepted, None) => return Step::Wait,
         };
-        let report = Report {
-            route: route.name.clone(),
-            entity: route.send.entity.path.clone(),
-            tracking_id,
-            outcome,
-        };
+        let report =
+            Report { route: route.name.clone(), tracking_id: request.tracking_id.clone(), outcome };
         Step::Reply(reply, report)
+    }
+
+    fn route(&self) -> Option<&Route> {
+        match &self.state {
+            State::Receiving(request) | State::Sending(request, _) | State::Inquiring(request) => {
+                self.sender.routes.get(request.route)
+            }
+            State::Fresh | State::Passing | State::Answered => None,
+        }
     }
 
     fn is_too_large(&self, size: usize) -> bool {
@@ -197,36 +256,34 @@ impl Exchange {
     }
 }
 
+fn failed(route: &Route, scope: &Scope<'_>, failure: &Failure) -> Reply {
+    let change = route.reply.failures.iter().find(|(reason, _)| *reason == failure.reason);
+    reply::failed(failure, scope, change.map(|(_, change)| change))
+}
+
+/// The reply to a lookup that has found something: what was found, unless the route says otherwise.
+fn found_reply(route: &Route, scope: &Scope<'_>, found: &Found) -> Result<Reply, Failure> {
+    let scope = scope.with_lookup(found);
+    let unusable = |error: &dyn std::fmt::Display| {
+        Failure::new(Reason::LookupUnavailable, format!("the answer cannot be used: {error}"))
+    };
+    let body = match &route.reply.body {
+        Some(_) => Value::Null,
+        None => serde_json::from_slice(&found.body).map_err(|error| unusable(&error))?,
+    };
+    reply::success(&route.reply, &scope, 200, body)
+        .map(|reply| Reply { details: "service_bus_found".to_owned(), ..reply })
+        .map_err(|error| unusable(&error))
+}
+
+fn missing(place: &str) -> Unsendable {
+    Unsendable::Value(place.to_owned(), ValueFault::Missing)
+}
+
 fn failure(unsendable: &Unsendable) -> Failure {
     let reason = match unsendable {
         Unsendable::TooLarge { .. } => Reason::PayloadTooLarge,
         _ => Reason::InvalidMessage,
     };
     Failure::of_request(reason, unsendable.to_string())
-}
-
-/// The client's `Idempotency-Key`, if it sent one.
-fn idempotency_key(headers: &Headers) -> Result<Option<&str>, &'static str> {
-    let mut lines = headers.all("idempotency-key");
-    let Some(key) = lines.next() else { return Ok(None) };
-    if lines.next().is_some() {
-        return Err("Idempotency-Key stands more than once");
-    }
-    let fits =
-        (1..=IDEMPOTENCY_KEY_CHARS).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
-    std::str::from_utf8(key)
-        .ok()
-        .filter(|_| fits)
-        .map(Some)
-        .ok_or("Idempotency-Key must be 1 to 128 visible ASCII characters")
-}
-
-fn content_length(headers: &Headers) -> Option<usize> {
-    headers.first_text("content-length")?.parse().ok()
-}
-
-/// A version 4 UUID. Never Envoy's `x-request-id`: a client may repeat it, and duplicate detection
-/// would then drop a message.
-fn fresh_id(random: [u8; 16]) -> String {
-    Builder::from_random_bytes(random).into_uuid().to_string()
 }

@@ -8,6 +8,7 @@ mod wire;
 
 use std::fmt;
 
+use crate::template::EvalError;
 pub use broker_properties::{BrokerProperties, TextProperty, http_date, time_span};
 pub use compose::compose;
 pub use property::{Property, Value, fits_header};
@@ -47,6 +48,19 @@ pub enum Unsendable {
     ContentType(ContentTypeFault),
     /// `PartitionKey` differs from `SessionId`.
     PartitionKeyIsNotSessionId,
+    /// A configured value, by its place, that cannot be made from the request.
+    Value(String, ValueFault),
+}
+
+/// What is wrong with a value that is made from a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueFault {
+    /// Its expression does not fit the request.
+    Eval(EvalError),
+    /// The request has nothing of the name.
+    Missing,
+    /// It is not what its place needs.
+    Unfit(&'static str),
 }
 
 /// What is wrong with a property.
@@ -96,6 +110,13 @@ impl fmt::Display for Unsendable {
             }
             Self::PartitionKeyIsNotSessionId => {
                 formatter.write_str("PartitionKey must equal SessionId when both are set")
+            }
+            Self::Value(place, ValueFault::Eval(error)) => write!(formatter, "{place} {error}"),
+            Self::Value(place, ValueFault::Missing) => {
+                write!(formatter, "{place} is missing from the request")
+            }
+            Self::Value(place, ValueFault::Unfit(what)) => {
+                write!(formatter, "{place} must be {what}")
             }
         }
     }

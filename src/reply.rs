@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::config::ReplyConfig;
+use crate::config::{FailureReply, ReplyConfig};
+use crate::headers::Headers;
+use crate::message::{Unsendable, ValueFault};
+use crate::template::{Absent, Attributes, Found, Scope, Template, TreeError};
 
 /// An answer to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +35,14 @@ pub enum Reason {
     EntityNotFound,
     /// The request cannot be a message.
     InvalidMessage,
+    /// The cluster that a lookup asks does not answer, or not as it should.
+    LookupUnavailable,
     /// Service Bus refused the message.
     MessageRejected,
     /// Envoy does not know the cluster, or the module its configuration.
     Misconfigured,
+    /// A lookup found nothing.
+    NotFound,
     /// The message may be enqueued or not.
     OutcomeUnknown,
     /// Too many messages are on their way.
@@ -49,6 +56,25 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them, in the order of their words.
+    pub const ALL: [Self; 15] = [
+        Self::BrokerError,
+        Self::BrokerUnauthorized,
+        Self::BrokerUnreachable,
+        Self::CredentialsUnavailable,
+        Self::EntityNotFound,
+        Self::InvalidMessage,
+        Self::LookupUnavailable,
+        Self::MessageRejected,
+        Self::Misconfigured,
+        Self::NotFound,
+        Self::OutcomeUnknown,
+        Self::Overloaded,
+        Self::PayloadTooLarge,
+        Self::QuotaExceeded,
+        Self::Throttled,
+    ];
+
     /// The word in `reason`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -58,8 +84,10 @@ impl Reason {
             Self::CredentialsUnavailable => "credentials_unavailable",
             Self::EntityNotFound => "entity_not_found",
             Self::InvalidMessage => "invalid_message",
+            Self::LookupUnavailable => "lookup_unavailable",
             Self::MessageRejected => "message_rejected",
             Self::Misconfigured => "misconfigured",
+            Self::NotFound => "not_found",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Overloaded => "overloaded",
             Self::PayloadTooLarge => "payload_too_large",
@@ -72,6 +100,7 @@ impl Reason {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidMessage => 400,
+            Self::NotFound => 404,
             Self::PayloadTooLarge => 413,
             _ => 503,
         }
@@ -84,6 +113,7 @@ impl Reason {
             Self::BrokerError
             | Self::BrokerUnreachable
             | Self::CredentialsUnavailable
+            | Self::LookupUnavailable
             | Self::OutcomeUnknown => Some(5),
             Self::Throttled => Some(10),
             Self::QuotaExceeded => Some(30),
@@ -92,6 +122,7 @@ impl Reason {
             | Self::InvalidMessage
             | Self::MessageRejected
             | Self::Misconfigured
+            | Self::NotFound
             | Self::PayloadTooLarge => None,
         }
     }
@@ -105,8 +136,10 @@ impl Reason {
             Self::CredentialsUnavailable => "The gateway has no token for the message broker.",
             Self::EntityNotFound => "The queue or topic does not exist.",
             Self::InvalidMessage => "The request cannot be sent as a message.",
+            Self::LookupUnavailable => "What was asked for cannot be looked up now.",
             Self::MessageRejected => "The message broker refused the message.",
             Self::Misconfigured => "The gateway is not configured to reach the message broker.",
+            Self::NotFound => "There is nothing of this name.",
             Self::OutcomeUnknown => {
                 "The message may be enqueued or not; retry with the same Idempotency-Key."
             }
@@ -120,13 +153,15 @@ impl Reason {
     }
 }
 
-/// What became of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What became of a message, or of a lookup.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Service Bus answered 201.
     Accepted,
     /// Anything else.
     Failed(Failure),
+    /// A lookup was answered with 200.
+    Found(Found),
 }
 
 /// Why a message was not accepted.
@@ -155,35 +190,81 @@ impl Failure {
     }
 }
 
-/// The answer to an accepted message.
-pub fn accepted(config: &ReplyConfig, tracking_id: &str) -> Reply {
-    let body = config.body.as_ref().map_or_else(
-        || json!({"status": "accepted", "trackingId": tracking_id}).to_string(),
-        Value::to_string,
-    );
-    let mut headers = config.headers.clone();
+/// The answer to a success: status and body unless the route says otherwise, and what it says.
+///
+/// # Errors
+/// When the route's templates cannot be made from the request.
+pub fn success(
+    config: &ReplyConfig,
+    scope: &Scope<'_>,
+    status: u16,
+    body: Value,
+) -> Result<Reply, Unsendable> {
+    let body = match &config.body {
+        None => Some(body),
+        Some(tree) => {
+            tree.value(scope, Absent::LeaveOut).map_err(|TreeError { place, error }| {
+                let place = format!("reply.body.{place}");
+                Unsendable::Value(place, error.map_or(ValueFault::Missing, ValueFault::Eval))
+            })?
+        }
+    };
+    let mut headers = Vec::with_capacity(config.headers.len() + 2);
+    for (name, template) in &config.headers {
+        if let Some(value) = header_value(name, template, scope)? {
+            headers.push((name.clone(), value));
+        }
+    }
+    let media_type = ("content-type".to_owned(), "application/json".to_owned());
     if !headers.iter().any(|(name, _)| name == "content-type") {
-        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        headers.push(media_type);
     }
-    headers.push(tracking(tracking_id));
-    Reply {
-        status: config.status,
+    headers.push(tracking(scope.tracking_id));
+    Ok(Reply {
+        status: config.status.unwrap_or(status),
         headers,
-        body: body.into_bytes(),
+        body: body.unwrap_or(Value::Null).to_string().into_bytes(),
         details: "service_bus_accepted".to_owned(),
-    }
+    })
 }
 
-/// The answer to a message that was not accepted: a problem of RFC 9457.
-pub fn failed(failure: &Failure, tracking_id: &str) -> Reply {
+/// The answer to an accepted message.
+///
+/// # Errors
+/// When the route's templates cannot be made from the request.
+pub fn accepted(config: &ReplyConfig, scope: &Scope<'_>) -> Result<Reply, Unsendable> {
+    let body = json!({"status": "accepted", "trackingId": scope.tracking_id});
+    success(config, scope, 202, body)
+}
+
+/// A header must be visible ASCII, or a client could add lines of its own.
+fn header_value(
+    name: &str,
+    template: &Template,
+    scope: &Scope<'_>,
+) -> Result<Option<String>, Unsendable> {
+    let fault = |fault| Unsendable::Value(format!("reply.headers.{name}"), fault);
+    let Some(text) = template.text(scope).map_err(|error| fault(ValueFault::Eval(error)))? else {
+        return Ok(None);
+    };
+    if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Err(fault(ValueFault::Unfit("visible ASCII characters")));
+    }
+    Ok(Some(text))
+}
+
+/// The answer to a failure: a problem of RFC 9457, changed as the route says. What the route
+/// cannot make from the request is left out: the failure is to be told all the same.
+pub fn failed(failure: &Failure, scope: &Scope<'_>, change: Option<&FailureReply>) -> Reply {
     let reason = failure.reason;
-    let problem = json!({
+    let status = change.and_then(|change| change.status).unwrap_or(reason.status());
+    let mut body = json!({
         "type": "about:blank",
-        "title": title(reason.status()),
-        "status": reason.status(),
+        "title": title(status),
+        "status": status,
         "detail": failure.detail.as_deref().unwrap_or(reason.sentence()),
         "reason": reason.as_str(),
-        "trackingId": tracking_id,
+        "trackingId": scope.tracking_id,
     });
     let mut headers = vec![
         ("content-type".to_owned(), "application/problem+json".to_owned()),
@@ -192,23 +273,59 @@ pub fn failed(failure: &Failure, tracking_id: &str) -> Reply {
     if let Some(seconds) = failure.retry_after.or(reason.retry_after()) {
         headers.push(("retry-after".to_owned(), seconds.to_string()));
     }
-    headers.push(tracking(tracking_id));
+    if let Some(change) = change {
+        let own = change.body.as_ref().map(|tree| tree.value(scope, Absent::LeaveOut));
+        if let Some(Ok(Some(own))) = own {
+            body = own;
+            set(&mut headers, "content-type", "application/json".to_owned());
+        }
+        for (name, template) in &change.headers {
+            if let Ok(Some(value)) = header_value(name, template, scope) {
+                set(&mut headers, name, value);
+            }
+        }
+    }
+    headers.push(tracking(scope.tracking_id));
     Reply {
-        status: reason.status(),
+        status,
         headers,
-        body: problem.to_string().into_bytes(),
+        body: body.to_string().into_bytes(),
         details: format!("service_bus_{}", reason.as_str()),
     }
+}
+
+/// The answer of a plugin that has no configuration, or that cannot read the request.
+pub fn misconfigured() -> Reply {
+    let (headers, attributes) = (Headers::default(), Attributes::default());
+    let mut scope = Scope::new(&headers, &attributes, || None);
+    scope.tracking_id = "none";
+    failed(&Failure::new(Reason::Misconfigured, ""), &scope, None)
+}
+
+fn set(headers: &mut Vec<(String, String)>, name: &str, value: String) {
+    headers.retain(|(other, _)| other != name);
+    headers.push((name.to_owned(), value));
 }
 
 fn tracking(tracking_id: &str) -> (String, String) {
     ("x-tracking-id".to_owned(), tracking_id.to_owned())
 }
 
+/// The phrase of a status; RFC 9457 asks for it beside `about:blank`.
 const fn title(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        409 => "Conflict",
         413 => "Content Too Large",
-        _ => "Service Unavailable",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ if status < 500 => "Client Error",
+        _ => "Server Error",
     }
 }

@@ -1,87 +1,197 @@
-//! Configured texts. `${` is reserved for expressions and `$${` writes a literal `${`.
+//! Values with expressions in them.
+//!
+//! A text is literal, but `${…}` holds an expression in the Common Expression Language, and `$${`
+//! writes a literal `${`. A text that is one whole `${…}` keeps the expression's type; otherwise
+//! the results are joined. A plain path such as `request.json.orderId` is read directly and reaches
+//! no interpreter.
+
+mod cel;
+mod check;
+mod expression;
+mod names;
+mod parse;
+mod path;
+mod scope;
+mod tree;
 
 use std::fmt;
 
-/// A configured text, ready to use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(String);
+use serde_json::Value;
 
-impl Template {
-    /// Reads a configured text.
-    ///
-    /// # Errors
-    /// When the text holds an expression: this version has none.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        let mut literal = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find("${") {
-            let (before, after) = rest.split_at(at);
-            let Some(before) = before.strip_suffix('$') else {
-                return Err(TemplateError { offset: text.len() - after.len() });
-            };
-            literal.push_str(before);
-            literal.push_str("${");
-            rest = after.get(2..).unwrap_or_default();
-        }
-        literal.push_str(rest);
-        Ok(Self(literal))
-    }
+pub use names::{Names, Needs};
+pub use scope::{Attributes, Found, Random, Scope};
+pub use tree::{Absent, Tree, TreeError};
 
-    /// The text as it is sent.
-    pub fn as_str(&self) -> &str {
-        &self.0
+use expression::Expression;
+use parse::Piece;
+
+/// A configured text, compiled.
+#[derive(Debug)]
+pub struct Template(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// One whole expression, which keeps its type.
+    Expression(Expression),
+    /// No expression at all.
+    Literal(String),
+    /// Texts and expressions, joined as a text.
+    Mixed(Vec<Part>),
+}
+
+#[derive(Debug)]
+enum Part {
+    Expression(Expression),
+    Literal(String),
+}
+
+/// Why a value could not be made from a request. Holds nothing of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvalError {
+    /// An expression met values that it cannot work with.
+    Failed,
+    /// The body is needed as JSON and is none.
+    NotJson,
+    /// The answer of a lookup is needed as JSON and is none.
+    LookupNotJson,
+    /// An expression that goes over lists met a JSON of too many values.
+    TooManyValues,
+}
+
+impl fmt::Display for EvalError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Failed => "cannot be made from this request",
+            Self::NotJson => "needs a body in JSON",
+            Self::LookupNotJson => "needs an answer in JSON",
+            Self::TooManyValues => "needs a body of at most 1000 JSON values",
+        })
     }
 }
 
-/// A text that cannot be a template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl std::error::Error for EvalError {}
+
+/// A text that is no template, with the place in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateError {
-    /// Where the expression starts, in bytes from the start of the text.
+    /// Bytes from the start of the text.
     pub offset: usize,
+    /// What is wrong there.
+    pub message: String,
 }
 
 impl fmt::Display for TemplateError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "`${{` at offset {} starts an expression, and this version has none yet; \
-             write `$${{` for the two characters themselves",
-            self.offset
-        )
+        write!(formatter, "at offset {}: {}", self.offset, self.message)
     }
 }
 
 impl std::error::Error for TemplateError {}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Template {
+    /// Compiles a text in which expressions may use `names`.
+    ///
+    /// # Errors
+    /// When an expression is malformed, or names something that is not there.
+    pub fn parse(text: &str, names: &Names) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        for piece in parse::pieces(text)? {
+            parts.push(match piece {
+                Piece::Literal(literal) => Part::Literal(literal),
+                Piece::Expression { source, offset } => {
+                    let expression = Expression::compile(source, names).map_err(|mut error| {
+                        error.offset += offset;
+                        error
+                    })?;
+                    Part::Expression(expression)
+                }
+            });
+        }
+        let last = parts.pop();
+        Ok(Self(match (parts.is_empty(), last) {
+            (_, None) => Kind::Literal(String::new()),
+            (true, Some(Part::Literal(literal))) => Kind::Literal(literal),
+            (true, Some(Part::Expression(expression))) => Kind::Expression(expression),
+            (false, Some(last)) => {
+                parts.push(last);
+                Kind::Mixed(parts)
+            }
+        }))
+    }
 
-    #[test]
-    fn a_doubled_dollar_writes_the_two_characters() {
-        let cases = [
-            ("", ""),
-            ("plain", "plain"),
-            ("$5 {a}", "$5 {a}"),
-            ("$${a}", "${a}"),
-            ("a$${b}$${c}", "a${b}${c}"),
-            ("$$", "$$"),
-            ("$$${", "$${"),
-        ];
-        for (text, literal) in cases {
-            assert_eq!(Template::parse(text).unwrap().as_str(), literal, "{text}");
+    /// The text, when it holds no expression.
+    pub fn literal(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Literal(literal) => Some(literal),
+            _ => None,
         }
     }
 
-    #[test]
-    fn an_expression_is_refused_with_its_offset() {
-        for (text, offset) in [("${a}", 0), ("id-${a}", 3), ("$${a}${b}", 5), ("é${", 2)] {
-            assert_eq!(Template::parse(text), Err(TemplateError { offset }), "{text}");
+    /// The value, typed when the text is one whole expression; `None` when something that it
+    /// needs is not there.
+    ///
+    /// # Errors
+    /// When the request does not fit the expressions.
+    pub fn value(&self, scope: &Scope<'_>) -> Result<Option<Value>, EvalError> {
+        match &self.0 {
+            Kind::Expression(expression) => expression.value(scope),
+            _ => Ok(self.text(scope)?.map(Value::String)),
         }
-        assert_eq!(
-            TemplateError { offset: 3 }.to_string(),
-            "`${` at offset 3 starts an expression, and this version has none yet; \
-             write `$${` for the two characters themselves"
-        );
+    }
+
+    /// The value as a text; `None` when something that it needs is not there or null.
+    ///
+    /// # Errors
+    /// When the request does not fit the expressions.
+    pub fn text(&self, scope: &Scope<'_>) -> Result<Option<String>, EvalError> {
+        match &self.0 {
+            Kind::Literal(literal) => Ok(Some(literal.clone())),
+            Kind::Expression(expression) => Ok(expression.value(scope)?.and_then(into_text)),
+            Kind::Mixed(parts) => join(parts, scope, |text| text),
+        }
+    }
+
+    /// Like `text`, for a path: what expressions insert is percent-encoded.
+    ///
+    /// # Errors
+    /// When the request does not fit the expressions.
+    pub fn path(&self, scope: &Scope<'_>) -> Result<Option<String>, EvalError> {
+        let encode = |text: String| crate::text::percent_encode(&text).to_string();
+        match &self.0 {
+            Kind::Literal(literal) => Ok(Some(literal.clone())),
+            Kind::Expression(expression) => {
+                Ok(expression.value(scope)?.and_then(into_text).map(encode))
+            }
+            Kind::Mixed(parts) => join(parts, scope, encode),
+        }
+    }
+}
+
+fn join(
+    parts: &[Part],
+    scope: &Scope<'_>,
+    insert: impl Fn(String) -> String,
+) -> Result<Option<String>, EvalError> {
+    let mut joined = String::new();
+    for part in parts {
+        match part {
+            Part::Literal(literal) => joined.push_str(literal),
+            Part::Expression(expression) => {
+                let Some(text) = expression.value(scope)?.and_then(into_text) else {
+                    return Ok(None);
+                };
+                joined.push_str(&insert(text));
+            }
+        }
+    }
+    Ok(Some(joined))
+}
+
+/// Texts as they are, others as their JSON; null is no text.
+fn into_text(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
     }
 }

@@ -9,10 +9,14 @@
 
 use std::time::Duration;
 
-use envoy_service_bus::config::{Config, Environment, HeaderMode, Payload, Role, Schedule, Sender};
+use envoy_service_bus::config::{
+    Action, Config, Destination, EntityConfig, Environment, HeaderMode, Lifetime, Payload,
+    PropertyConfig, Role, Schedule, ScheduleConfig, Send, Sender,
+};
 use envoy_service_bus::credentials::Credentials;
 use envoy_service_bus::matching::{HostMatch, PathMatch, Segment};
-use envoy_service_bus::message::{Property, TextProperty, Value};
+use envoy_service_bus::message::{TextProperty, Value};
+use envoy_service_bus::template::{Template, Tree};
 use serde_json::{Value as Json, json};
 
 fn environment(name: &str) -> Option<String> {
@@ -55,6 +59,13 @@ fn with(pointer: &str, value: Json) -> Json {
     config
 }
 
+fn route(sender: &Sender) -> (&Send, &Destination) {
+    match &sender.routes[0].action {
+        Action::Send(send, destination) => (send, destination),
+        Action::Lookup(_) => panic!("a lookup"),
+    }
+}
+
 fn sender(config: &Json) -> std::rc::Rc<Sender> {
     match parse(&config.to_string()).unwrap().role {
         Role::Sender(sender) => sender,
@@ -70,6 +81,20 @@ fn warnings(config: &Json) -> Vec<String> {
     parse(&config.to_string()).unwrap().warnings.iter().map(ToString::to_string).collect()
 }
 
+fn messages_path(send: &Send) -> &str {
+    match &send.entity {
+        EntityConfig::Fixed(entity) => &entity.messages_path,
+        EntityConfig::Chosen(..) => panic!("chosen by the request"),
+    }
+}
+
+fn fixed_schedule(send: &Send) -> Option<Schedule> {
+    match &send.broker_properties.scheduled_enqueue_time {
+        Some(ScheduleConfig::Fixed(schedule)) => Some(*schedule),
+        _ => None,
+    }
+}
+
 #[test]
 fn what_is_left_out_has_its_default() {
     let sender = sender(&minimal());
@@ -78,10 +103,11 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(sender.delivery.timeout, Duration::from_secs(10));
     assert_eq!(sender.delivery.attempt_timeout, Duration::from_secs(5));
     assert_eq!(sender.delivery.max_in_flight, 1024);
-    let route = &sender.routes[0];
-    assert_eq!(route.send.payload, Payload::Body);
-    assert_eq!(route.send.entity.messages_path, "/orders/messages");
-    assert_eq!((route.reply.status, route.reply.body.is_none()), (202, true));
+    let (send, _) = route(&sender);
+    assert!(matches!(send.payload, Payload::Body));
+    assert_eq!(messages_path(send), "/orders/messages");
+    let reply = &sender.routes[0].reply;
+    assert!(reply.status.is_none() && reply.body.is_none() && reply.failures.is_empty());
     assert!(parse(&minimal().to_string()).unwrap().warnings.is_empty());
 }
 
@@ -119,19 +145,20 @@ fn every_key_is_read() {
         }]
     });
     let sender = sender(&config);
-    assert_eq!(sender.destination.namespace, "contoso.servicebus.windows.net");
+    let (send, destination) = route(&sender);
+    assert_eq!(destination.namespace, "contoso.servicebus.windows.net");
     assert!(matches!(
-        sender.destination.credentials,
+        *destination.credentials,
         Credentials::Sas { token_ttl, .. } if token_ttl == Duration::from_secs(1200)
     ));
     assert_eq!(sender.header_mode, HeaderMode::Continue);
     assert_eq!(sender.max_body_bytes, 1_048_576);
     assert_eq!(sender.delivery.callout_timeout(), Duration::from_millis(500));
     assert_eq!(sender.delivery.max_in_flight, 7);
-    let route = &sender.routes[0];
-    assert_eq!(route.matches.methods, ["POST", "PUT"]);
+    let matches = &sender.routes[0].matches;
+    assert_eq!(matches.methods, ["POST", "PUT"]);
     assert_eq!(
-        route.matches.path,
+        matches.path,
         PathMatch::Template(vec![
             Segment::Literal("orders".to_owned()),
             Segment::Capture("id".to_owned()),
@@ -139,34 +166,46 @@ fn every_key_is_read() {
         ])
     );
     assert_eq!(
-        route.matches.hosts,
+        matches.hosts,
         [
             HostMatch::Exact("api.example.com".to_owned()),
             HostMatch::Suffix(".example.org".to_owned())
         ]
     );
-    assert_eq!(route.matches.headers, [("x-a".to_owned(), "b".to_owned())]);
-    let send = &route.send;
-    assert_eq!(send.entity.messages_path, "/eu/orders/messages");
-    assert_eq!(send.payload, Payload::Json(br#"{"a":[1,2.5,null,true,"${x}"]}"#.to_vec()));
-    assert_eq!(send.content_type.as_deref(), Some("application/json"));
+    assert_eq!(matches.headers, [("x-a".to_owned(), "b".to_owned())]);
+    assert_eq!(messages_path(send), "/eu/orders/messages");
+    let Payload::Json(Tree::Fixed(payload)) = &send.payload else { panic!("not fixed") };
+    assert_eq!(payload.to_string(), r#"{"a":[1,2.5,null,true,"${x}"]}"#);
+    assert_eq!(send.content_type.as_ref().and_then(Template::literal), Some("application/json"));
     let broker = &send.broker_properties;
-    assert_eq!(broker.time_to_live, Some(Duration::from_secs(3600)));
-    assert_eq!(broker.scheduled_enqueue_time, Some(Schedule::After(Duration::from_secs(600))));
+    let hour = Duration::from_secs(3600);
+    assert!(matches!(broker.time_to_live, Some(Lifetime::Fixed(life)) if life == hour));
+    assert_eq!(fixed_schedule(send), Some(Schedule::After(Duration::from_secs(600))));
     assert_eq!(broker.texts.len(), 8);
-    assert!(broker.texts.contains(&(TextProperty::Label, "order".to_owned())));
+    let label = broker.texts.iter().find(|(property, _)| *property == TextProperty::Label);
+    assert_eq!(label.and_then(|(_, text)| text.literal()), Some("order"));
+    let properties: Vec<_> = send
+        .properties
+        .iter()
+        .map(|(name, value)| match value {
+            PropertyConfig::Fixed(value) => (name.as_str(), value.clone()),
+            PropertyConfig::Computed(_) => panic!("computed"),
+        })
+        .collect();
     assert_eq!(
-        send.properties,
+        properties,
         [
-            Property::text("tenant", "a"),
-            Property { name: "priority".to_owned(), value: Value::Number(5.into()) },
-            Property { name: "vip".to_owned(), value: Value::Bool(true) },
+            ("tenant", Value::Text("a".to_owned())),
+            ("priority", Value::Number(5.into())),
+            ("vip", Value::Bool(true)),
         ]
     );
     assert_eq!(send.forward_headers, ["x-tenant-id"]);
-    assert_eq!(route.reply.status, 200);
-    assert_eq!(route.reply.headers, [("retry-after".to_owned(), "30".to_owned())]);
-    assert_eq!(route.reply.body, Some(json!({"ok": true})));
+    let reply = &sender.routes[0].reply;
+    assert_eq!(reply.status, Some(200));
+    let headers: Vec<_> = reply.headers.iter().map(|(n, v)| (n.as_str(), v.literal())).collect();
+    assert_eq!(headers, [("retry-after", Some("30"))]);
+    assert!(matches!(&reply.body, Some(Tree::Fixed(body)) if *body == json!({"ok": true})));
 }
 
 #[test]
@@ -204,7 +243,7 @@ fn all_mistakes_are_reported_in_one_go() {
          ViaPartitionKey; a property of your own goes under `properties`\n\
          routes[2].name: the key stands here a second time\n\
          routes[2].match: is required\n\
-         routes[2].send: is required\n\
+         routes[2]: expected exactly one of send, lookup\n\
          color: unknown key, expected one of role, namespace, cluster, credentials, header_mode, \
          max_body_bytes, delivery, routes"
     );
@@ -288,8 +327,19 @@ fn mistakes_name_their_place_and_what_was_expected() {
         (
             "/routes/0/send/queue",
             json!("${path.queue}"),
-            "routes[0].send.queue: `${` at offset 0 starts an expression, and this version has none \
-             yet; write `$${` for the two characters themselves",
+            "routes[0].send.queue: at offset 2: unknown name `path.queue`: the route's path has no \
+             captures",
+        ),
+        (
+            "/routes/0/send/queue",
+            json!("${request.json.queue}"),
+            "routes[0].send.queue: holds an expression, so `allowed` must list what it may yield",
+        ),
+        (
+            "/routes/0/send",
+            json!({"queue": "${request.json.queue}", "allowed": ["a", "/b"]}),
+            "routes[0].send.allowed[1]: expected a path of 1 to 260 letters, digits, . - _ and /, \
+             with a letter or digit at each end, found \"/b\"",
         ),
         (
             "/routes/0/send/allowed",
@@ -304,9 +354,14 @@ fn mistakes_name_their_place_and_what_was_expected() {
         ),
         (
             "/routes/0/send/payload",
-            json!({"a": ["${b}"]}),
-            "routes[0].send.payload.a[0]: `${` at offset 0 starts an expression, and this version \
-             has none yet; write `$${` for the two characters themselves",
+            json!({"a": ["x${request.jason.b}"]}),
+            "routes[0].send.payload.a[0]: at offset 3: unknown name `request.jason`, expected one of \
+             body, headers, host, id, json, method, path, query, scheme, size, time, url_path",
+        ),
+        (
+            "/routes/0/send/properties",
+            json!({"a": "${request.json.a +}"}),
+            "routes[0].send.properties.a: at offset 18: Syntax error: mismatched input '<EOF>'",
         ),
         (
             "/routes/0/send/content_type",
@@ -354,7 +409,7 @@ fn mistakes_name_their_place_and_what_was_expected() {
         (
             "/routes/0/send/broker_properties",
             json!({"TimeToLive": "0s"}),
-            "routes[0].send.broker_properties.TimeToLive: expected a duration from 1ms to \
+            "routes[0].send.broker_properties.TimeToLive: expected a duration from 1s to \
              922337193600s, found \"0s\"",
         ),
         (
@@ -378,7 +433,34 @@ fn mistakes_name_their_place_and_what_was_expected() {
             json!({"headers": {"a": "b\r\nc: d"}}),
             "routes[0].reply.headers.a: expected visible ASCII characters, found \"b\\r\\nc: d\"",
         ),
-        ("/routes/0/lookup", json!({}), "routes[0].lookup: is not available in this version"),
+        ("/routes/0/lookup", json!({}), "routes[0]: expected exactly one of send, lookup"),
+        (
+            "/routes/0/namespace",
+            json!("a b"),
+            "routes[0].namespace: expected a host such as \"contoso.servicebus.windows.net\", found \
+             \"a b\"",
+        ),
+        (
+            "/routes/0/reply",
+            json!({"headers": {"location": "${lookup.body}"}}),
+            "routes[0].reply.headers.location: at offset 2: `lookup` is there in the reply of a \
+             lookup alone",
+        ),
+        (
+            "/routes/0/reply",
+            json!({"failures": {"tired": {}}}),
+            "routes[0].reply.failures.tired: unknown reason, expected one of broker_error, \
+             broker_unauthorized, broker_unreachable, credentials_unavailable, entity_not_found, \
+             invalid_message, lookup_unavailable, message_rejected, misconfigured, not_found, \
+             outcome_unknown, overloaded, payload_too_large, quota_exceeded, throttled",
+        ),
+        (
+            "/routes/0/reply",
+            json!({"failures": {"throttled": {"status": 202, "body": "${request.body}"}}}),
+            "routes[0].reply.failures.throttled.status: expected an integer from 400 to 599, found \
+             202\nroutes[0].reply.failures.throttled.body: at offset 2: `request.body` is not \
+             there: the body is read for a message alone",
+        ),
         (
             "/delivery",
             json!({"timeout": "0.1ms"}),
@@ -400,7 +482,8 @@ fn mistakes_name_their_place_and_what_was_expected() {
 fn secrets_come_from_the_environment() {
     let connection_string = json!({"connection_string": {"env": "SB_CONNECTION_STRING"}});
     let config = with("/credentials", connection_string);
-    assert!(matches!(sender(&config).destination.credentials, Credentials::Sas { .. }));
+    let sender = sender(&config);
+    assert!(matches!(*route(&sender).1.credentials, Credentials::Sas { .. }));
     assert!(warnings(&config).is_empty());
 }
 
@@ -555,7 +638,7 @@ fn times_are_read_in_both_forms() {
         let value = json!({"ScheduledEnqueueTimeUtc": text});
         let sender = sender(&with("/routes/0/send/broker_properties", value));
         assert_eq!(
-            sender.routes[0].send.broker_properties.scheduled_enqueue_time,
+            fixed_schedule(route(&sender).0),
             Some(Schedule::At(Duration::from_secs(1_795_219_200))),
             "{text}"
         );

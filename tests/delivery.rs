@@ -9,42 +9,57 @@
 
 mod common;
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use common::{NOW, plain_sender, sender};
-use envoy_service_bus::config::Entity;
+use envoy_service_bus::config::{Action, Destination, Entity, Sender};
 use envoy_service_bus::delivery::{
     Answer, AttemptId, Callout, Delivery, DispatchError, Effect, StreamId, Submission,
 };
 use envoy_service_bus::message::{Form, Packed};
 use envoy_service_bus::reply::{Outcome, Reason};
 use serde_json::json;
-use std::time::Duration;
 
-fn submission(body: &[u8]) -> Submission {
-    Submission {
-        entity: Entity::new("eu/orders").unwrap(),
-        packed: Packed {
-            form: Form::Single,
-            headers: vec![("brokerproperties".to_owned(), "{\"MessageId\":\"1\"}".to_owned())],
-            body: body.to_vec(),
-        },
+/// A delivery with the destination of its sender's first route.
+struct Worker {
+    delivery: Delivery,
+    destination: Rc<Destination>,
+}
+
+impl Worker {
+    fn new(sender: Rc<Sender>) -> Self {
+        let Action::Send(_, destination) = &sender.routes[0].action else { panic!("a lookup") };
+        let destination = Rc::clone(destination);
+        Self { delivery: Delivery::new(sender), destination }
+    }
+
+    fn submit(&mut self, stream: u32, body: &[u8], now: Duration) {
+        let headers = vec![("brokerproperties".to_owned(), "{\"MessageId\":\"1\"}".to_owned())];
+        let submission = Submission {
+            destination: Rc::clone(&self.destination),
+            entity: Entity::new("eu/orders").unwrap(),
+            packed: Packed { form: Form::Single, headers, body: body.to_vec() },
+        };
+        self.delivery.submit(StreamId(stream), submission, now);
     }
 }
 
-fn dispatched(delivery: &mut Delivery) -> (AttemptId, Callout) {
-    match delivery.poll() {
+fn dispatched(worker: &mut Worker) -> (AttemptId, Callout) {
+    match worker.delivery.poll() {
         Some(Effect::Dispatch(attempt, callout)) => (attempt, callout),
         other => panic!("no dispatch: {other:?}"),
     }
 }
 
-fn settled(delivery: &mut Delivery) -> (StreamId, Option<Reason>) {
-    let (stream, outcome) = match delivery.poll() {
+fn settled(worker: &mut Worker) -> (StreamId, Option<Reason>) {
+    let (stream, outcome) = match worker.delivery.poll() {
         Some(Effect::Settle(stream, outcome)) => (stream, outcome),
         other => panic!("no outcome: {other:?}"),
     };
-    assert_eq!(delivery.poll(), None);
+    assert_eq!(worker.delivery.poll(), None);
     match outcome {
-        Outcome::Accepted => (stream, None),
+        Outcome::Accepted | Outcome::Found(_) => (stream, None),
         Outcome::Failed(failure) => (stream, Some(failure.reason)),
     }
 }
@@ -56,9 +71,9 @@ fn answer(status: &str) -> Answer {
 
 #[test]
 fn a_callout_is_what_service_bus_expects() {
-    let mut delivery = Delivery::new(plain_sender());
-    delivery.submit(StreamId(1), submission(b"{}"), NOW);
-    let (_, callout) = dispatched(&mut delivery);
+    let mut worker = Worker::new(plain_sender());
+    worker.submit(1, b"{}", NOW);
+    let (_, callout) = dispatched(&mut worker);
     assert_eq!(callout.cluster, "servicebus");
     assert_eq!(callout.timeout, Duration::from_secs(5));
     assert_eq!(callout.body, b"{}");
@@ -80,46 +95,46 @@ fn a_callout_is_what_service_bus_expects() {
 
 #[test]
 fn an_empty_message_says_its_length() {
-    let mut delivery = Delivery::new(plain_sender());
-    delivery.submit(StreamId(1), submission(b""), NOW);
-    let (_, callout) = dispatched(&mut delivery);
+    let mut worker = Worker::new(plain_sender());
+    worker.submit(1, b"", NOW);
+    let (_, callout) = dispatched(&mut worker);
     assert!(callout.headers.contains(&("content-length".to_owned(), "0".to_owned())));
 }
 
 #[test]
 fn what_envoy_signs_is_not_signed_here() {
     let rest = json!({"credentials": {"upstream": {}}});
-    let mut delivery = Delivery::new(sender(json!({"queue": "a"}), json!({}), rest));
-    delivery.submit(StreamId(1), submission(b"{}"), NOW);
-    let (_, callout) = dispatched(&mut delivery);
+    let mut worker = Worker::new(sender(json!({"queue": "a"}), json!({}), rest));
+    worker.submit(1, b"{}", NOW);
+    let (_, callout) = dispatched(&mut worker);
     assert!(!callout.headers.iter().any(|(name, _)| name == "authorization"));
 }
 
 #[test]
 fn each_stream_hears_its_own_outcome() {
-    let mut delivery = Delivery::new(plain_sender());
-    delivery.submit(StreamId(1), submission(b"1"), NOW);
-    let (first, _) = dispatched(&mut delivery);
-    delivery.submit(StreamId(2), submission(b"2"), NOW);
-    let (second, _) = dispatched(&mut delivery);
-    assert_eq!(delivery.in_flight(), 2);
-    delivery.answered(second, &answer("201"));
-    assert_eq!(settled(&mut delivery), (StreamId(2), None));
-    delivery.answered(first, &answer("404"));
-    assert_eq!(settled(&mut delivery), (StreamId(1), Some(Reason::EntityNotFound)));
-    assert_eq!(delivery.in_flight(), 0);
+    let mut worker = Worker::new(plain_sender());
+    worker.submit(1, b"1", NOW);
+    let (first, _) = dispatched(&mut worker);
+    worker.submit(2, b"2", NOW);
+    let (second, _) = dispatched(&mut worker);
+    assert_eq!(worker.delivery.in_flight(), 2);
+    worker.delivery.answered(second, answer("201"));
+    assert_eq!(settled(&mut worker), (StreamId(2), None));
+    worker.delivery.answered(first, answer("404"));
+    assert_eq!(settled(&mut worker), (StreamId(1), Some(Reason::EntityNotFound)));
+    assert_eq!(worker.delivery.in_flight(), 0);
 }
 
 #[test]
 fn an_attempt_ends_once() {
-    let mut delivery = Delivery::new(plain_sender());
-    delivery.submit(StreamId(1), submission(b"1"), NOW);
-    let (attempt, _) = dispatched(&mut delivery);
-    delivery.answered(attempt, &answer("500"));
-    assert_eq!(settled(&mut delivery), (StreamId(1), Some(Reason::BrokerError)));
-    delivery.answered(attempt, &answer("201"));
-    delivery.refused(attempt, DispatchError::Unavailable);
-    assert_eq!(delivery.poll(), None);
+    let mut worker = Worker::new(plain_sender());
+    worker.submit(1, b"1", NOW);
+    let (attempt, _) = dispatched(&mut worker);
+    worker.delivery.answered(attempt, answer("500"));
+    assert_eq!(settled(&mut worker), (StreamId(1), Some(Reason::BrokerError)));
+    worker.delivery.answered(attempt, answer("201"));
+    worker.delivery.refused(attempt, DispatchError::Unavailable);
+    assert_eq!(worker.delivery.poll(), None);
 }
 
 #[test]
@@ -129,46 +144,46 @@ fn a_callout_that_never_started_sent_nothing() {
         (DispatchError::Unavailable, Reason::BrokerUnreachable),
     ];
     for (error, reason) in table {
-        let mut delivery = Delivery::new(plain_sender());
-        delivery.submit(StreamId(1), submission(b"1"), NOW);
-        let (attempt, _) = dispatched(&mut delivery);
-        delivery.refused(attempt, error);
-        assert_eq!(settled(&mut delivery), (StreamId(1), Some(reason)));
-        assert_eq!(delivery.in_flight(), 0);
+        let mut worker = Worker::new(plain_sender());
+        worker.submit(1, b"1", NOW);
+        let (attempt, _) = dispatched(&mut worker);
+        worker.delivery.refused(attempt, error);
+        assert_eq!(settled(&mut worker), (StreamId(1), Some(reason)));
+        assert_eq!(worker.delivery.in_flight(), 0);
     }
 }
 
 #[test]
 fn no_more_than_the_limit_are_in_flight() {
     let rest = json!({"delivery": {"max_in_flight": 2}});
-    let mut delivery = Delivery::new(sender(json!({"queue": "a"}), json!({}), rest));
-    delivery.submit(StreamId(1), submission(b"1"), NOW);
-    let (attempt, _) = dispatched(&mut delivery);
-    delivery.submit(StreamId(2), submission(b"2"), NOW);
-    dispatched(&mut delivery);
-    delivery.submit(StreamId(3), submission(b"3"), NOW);
-    assert_eq!(settled(&mut delivery), (StreamId(3), Some(Reason::Overloaded)));
+    let mut worker = Worker::new(sender(json!({"queue": "a"}), json!({}), rest));
+    worker.submit(1, b"1", NOW);
+    let (attempt, _) = dispatched(&mut worker);
+    worker.submit(2, b"2", NOW);
+    dispatched(&mut worker);
+    worker.submit(3, b"3", NOW);
+    assert_eq!(settled(&mut worker), (StreamId(3), Some(Reason::Overloaded)));
     // The client of the first may have left; its callout counts until it ends.
-    delivery.answered(attempt, &answer("201"));
-    assert_eq!(settled(&mut delivery), (StreamId(1), None));
-    delivery.submit(StreamId(4), submission(b"4"), NOW);
-    dispatched(&mut delivery);
+    worker.delivery.answered(attempt, answer("201"));
+    assert_eq!(settled(&mut worker), (StreamId(1), None));
+    worker.submit(4, b"4", NOW);
+    dispatched(&mut worker);
 }
 
 #[test]
 fn a_refused_token_is_not_used_again() {
-    let token = |delivery: &mut Delivery, stream, seconds| {
-        delivery.submit(StreamId(stream), submission(b"1"), NOW + Duration::from_secs(seconds));
-        let (attempt, callout) = dispatched(delivery);
+    let token = |worker: &mut Worker, stream, seconds| {
+        worker.submit(stream, b"1", NOW + Duration::from_secs(seconds));
+        let (attempt, callout) = dispatched(worker);
         let value = callout.headers.into_iter().find(|(name, _)| name == "authorization");
         (attempt, value.unwrap().1)
     };
-    let mut delivery = Delivery::new(plain_sender());
-    let (first, signed) = token(&mut delivery, 1, 0);
-    let (_, again) = token(&mut delivery, 2, 60);
+    let mut worker = Worker::new(plain_sender());
+    let (first, signed) = token(&mut worker, 1, 0);
+    let (_, again) = token(&mut worker, 2, 60);
     assert_eq!(signed, again);
-    delivery.answered(first, &answer("401"));
-    assert_eq!(settled(&mut delivery), (StreamId(1), Some(Reason::BrokerUnauthorized)));
-    let (_, anew) = token(&mut delivery, 3, 61);
+    worker.delivery.answered(first, answer("401"));
+    assert_eq!(settled(&mut worker), (StreamId(1), Some(Reason::BrokerUnauthorized)));
+    let (_, anew) = token(&mut worker, 3, 61);
     assert_ne!(signed, anew);
 }

@@ -15,6 +15,7 @@ use common::{NOW, RANDOM, UUID, plain_sender, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::Headers;
 use envoy_service_bus::reply::{Failure, Outcome, Reason, Reply};
+use envoy_service_bus::template::Attributes;
 use serde_json::{Value as Json, json};
 
 fn random() -> Option<[u8; 16]> {
@@ -22,8 +23,8 @@ fn random() -> Option<[u8; 16]> {
 }
 
 fn opened(headers: Headers) -> (Exchange, Step) {
-    let mut exchange = Exchange::new(plain_sender());
-    let step = exchange.headers_arrived(headers, random);
+    let mut exchange = Exchange::new(plain_sender(), random);
+    let step = exchange.headers_arrived(headers);
     (exchange, step)
 }
 
@@ -46,6 +47,7 @@ fn other_request() -> Headers {
 /// What an event may lead to.
 #[derive(Debug, PartialEq)]
 enum Kind {
+    Inquire,
     Pass,
     Reply(u16),
     Send,
@@ -54,6 +56,7 @@ enum Kind {
 
 fn kind(step: &Step) -> Kind {
     match step {
+        Step::Inquire(_) => Kind::Inquire,
         Step::Pass => Kind::Pass,
         Step::Reply(reply, _) => Kind::Reply(reply.status),
         Step::Send(_) => Kind::Send,
@@ -65,29 +68,29 @@ fn kind(step: &Step) -> Kind {
 fn every_state_meets_every_event() {
     type Build = fn() -> Exchange;
     type Event = fn(&mut Exchange) -> Step;
-    let fresh: Build = || Exchange::new(plain_sender());
+    let fresh: Build = || Exchange::new(plain_sender(), random);
     let passing: Build = || opened(other_request()).0;
     let receiving: Build = || opened(request(&[])).0;
     let sending: Build = || {
         let mut exchange = opened(request(&[])).0;
-        let _ = exchange.request_ended(b"{}".to_vec(), NOW);
+        let _ = exchange.request_ended(b"{}".to_vec(), NOW, Attributes::default());
         exchange
     };
     let answered: Build = || {
         let mut exchange = opened(request(&[])).0;
-        let _ = exchange.request_ended(b"{}".to_vec(), NOW);
+        let _ = exchange.request_ended(b"{}".to_vec(), NOW, Attributes::default());
         let _ = exchange.settled(Outcome::Accepted);
         exchange
     };
     let states = [fresh, passing, receiving, sending, answered];
 
     let events: [(&str, Event); 9] = [
-        ("our headers", |e| e.headers_arrived(request(&[]), random)),
-        ("other headers", |e| e.headers_arrived(other_request(), random)),
+        ("our headers", |e| e.headers_arrived(request(&[]))),
+        ("other headers", |e| e.headers_arrived(other_request())),
         ("small body", |e| e.body_grew(262_144)),
         ("large body", |e| e.body_grew(262_145)),
-        ("end", |e| e.request_ended(b"{}".to_vec(), NOW)),
-        ("large end", |e| e.request_ended(vec![b'a'; 262_145], NOW)),
+        ("end", |e| e.request_ended(b"{}".to_vec(), NOW, Attributes::default())),
+        ("large end", |e| e.request_ended(vec![b'a'; 262_145], NOW, Attributes::default())),
         ("accepted", |e| e.settled(Outcome::Accepted)),
         ("failed", |e| e.settled(Outcome::Failed(Failure::new(Reason::BrokerError, "")))),
         ("no clock", |e| e.failed(Failure::new(Reason::CredentialsUnavailable, ""))),
@@ -117,11 +120,11 @@ fn every_state_meets_every_event() {
 #[test]
 fn a_request_is_answered_once() {
     let (mut exchange, _) = opened(request(&[]));
-    let _ = exchange.request_ended(vec![], NOW);
-    assert!(exchange.is_sending());
+    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+    assert!(exchange.is_waiting());
     assert_eq!(reply(exchange.settled(Outcome::Accepted)).status, 202);
-    assert!(!exchange.is_sending());
-    assert_eq!(exchange.settled(Outcome::Accepted), Step::Wait);
+    assert!(!exchange.is_waiting());
+    assert_eq!(kind(&exchange.settled(Outcome::Accepted)), Kind::Wait);
 }
 
 #[test]
@@ -131,15 +134,15 @@ fn the_tracking_id_is_the_idempotency_key_or_a_uuid() {
         [(b"order-1", "order-1"), (b"!\"\\~", "!\"\\~"), (&longest, &"k".repeat(128))];
     for (key, id) in cases {
         let (mut exchange, step) = opened(request(&[("idempotency-key", key)]));
-        assert_eq!(step, Step::Wait);
-        let _ = exchange.request_ended(vec![], NOW);
+        assert_eq!(kind(&step), Kind::Wait);
+        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
         let reply = reply(exchange.settled(Outcome::Accepted));
         assert!(reply.headers.contains(&("x-tracking-id".to_owned(), id.to_owned())));
         let body: Json = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(body, json!({"status": "accepted", "trackingId": id}));
     }
     let (mut exchange, _) = opened(request(&[("x-request-id", b"from-the-client")]));
-    let _ = exchange.request_ended(vec![], NOW);
+    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
     let reply = reply(exchange.settled(Outcome::Accepted));
     assert!(reply.headers.contains(&("x-tracking-id".to_owned(), UUID.to_owned())));
 }
@@ -174,7 +177,7 @@ fn a_body_too_large_is_refused_before_it_is_here() {
     for (length, status) in [(&b"262144"[..], None), (b"262145", Some(413)), (b"x", None)] {
         let (_, step) = opened(request(&[("content-length", length)]));
         match status {
-            None => assert_eq!(step, Step::Wait),
+            None => assert_eq!(kind(&step), Kind::Wait),
             Some(status) => {
                 let (found, problem) = problem(step);
                 assert_eq!(found, status);
@@ -190,7 +193,7 @@ fn a_body_too_large_is_refused_before_it_is_here() {
 fn a_message_that_cannot_be_sent_is_the_clients_fault() {
     let (mut exchange, _) =
         opened(request(&[("content-type", b"application/vnd.microsoft.servicebus.json")]));
-    let (status, problem) = problem(exchange.request_ended(vec![], NOW));
+    let (status, problem) = problem(exchange.request_ended(vec![], NOW, Attributes::default()));
     assert_eq!((status, &problem["reason"]), (400, &json!("invalid_message")));
     assert_eq!(
         problem["detail"],
@@ -204,18 +207,18 @@ fn a_message_that_cannot_be_sent_is_the_clients_fault() {
 }
 
 fn super_large(exchange: &mut Exchange) -> (u16, Json) {
-    problem(exchange.request_ended(vec![0; 262_144], NOW))
+    problem(exchange.request_ended(vec![0; 262_144], NOW, Attributes::default()))
 }
 
 #[test]
 fn without_random_bytes_there_is_no_id_and_no_message() {
-    let mut exchange = Exchange::new(plain_sender());
-    let (status, problem) = problem(exchange.headers_arrived(request(&[]), || None));
+    let mut exchange = Exchange::new(plain_sender(), || None);
+    let (status, problem) = problem(exchange.headers_arrived(request(&[])));
     assert_eq!((status, &problem["reason"]), (503, &json!("misconfigured")));
     // A client's key needs none.
-    let mut exchange = Exchange::new(plain_sender());
-    let step = exchange.headers_arrived(request(&[("idempotency-key", b"k")]), || None);
-    assert_eq!(step, Step::Wait);
+    let mut exchange = Exchange::new(plain_sender(), || None);
+    let step = exchange.headers_arrived(request(&[("idempotency-key", b"k")]));
+    assert_eq!(kind(&step), Kind::Wait);
 }
 
 #[test]
@@ -230,9 +233,9 @@ fn the_first_route_that_matches_sends() {
         ]}),
     );
     let entity = |headers| {
-        let mut exchange = Exchange::new(Rc::clone(&sender));
-        let _ = exchange.headers_arrived(headers, random);
-        match exchange.request_ended(vec![], NOW) {
+        let mut exchange = Exchange::new(Rc::clone(&sender), random);
+        let _ = exchange.headers_arrived(headers);
+        match exchange.request_ended(vec![], NOW, Attributes::default()) {
             Step::Send(submission) => submission.entity.path,
             other => panic!("{other:?}"),
         }
@@ -250,9 +253,9 @@ fn the_reply_is_the_routes() {
                "body": {"status": "processing", "n": [1, null]}}),
         json!({}),
     );
-    let mut exchange = Exchange::new(sender);
-    let _ = exchange.headers_arrived(request(&[]), random);
-    let _ = exchange.request_ended(vec![], NOW);
+    let mut exchange = Exchange::new(sender, random);
+    let _ = exchange.headers_arrived(request(&[]));
+    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
     let reply = reply(exchange.settled(Outcome::Accepted));
     assert_eq!(reply.status, 200);
     assert_eq!(reply.body, br#"{"status":"processing","n":[1,null]}"#);
@@ -287,7 +290,7 @@ fn each_reason_has_its_answer() {
     ];
     for (reason, status, retry_after, word) in table {
         let (mut exchange, _) = opened(request(&[]));
-        let _ = exchange.request_ended(vec![], NOW);
+        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
         let failure = Failure::new(reason, "canary: what the broker said");
         let reply = reply(exchange.settled(Outcome::Failed(failure)));
         assert_eq!(reply.status, status, "{word}");
@@ -307,7 +310,7 @@ fn each_reason_has_its_answer() {
 #[test]
 fn the_brokers_wish_comes_before_our_own() {
     let (mut exchange, _) = opened(request(&[]));
-    let _ = exchange.request_ended(vec![], NOW);
+    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
     let failure = Failure { retry_after: Some(77), ..Failure::new(Reason::Throttled, "") };
     let reply = reply(exchange.settled(Outcome::Failed(failure)));
     assert!(reply.headers.contains(&("retry-after".to_owned(), "77".to_owned())));

@@ -10,14 +10,15 @@
 mod common;
 
 use common::{NOW, request, sender};
-use envoy_service_bus::config::Sender;
+use envoy_service_bus::config::{Action, Payload, Sender};
 use envoy_service_bus::headers::Headers;
 use envoy_service_bus::message::{
     BrokerProperties, Form, Message, Packed, Property, TextProperty, Unsendable, Value, compose,
     pack,
 };
+use envoy_service_bus::template::{Attributes, Scope};
 use proptest::prelude::*;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Number, Value as Json, json};
 
 const LIMIT: usize = 262_144;
 
@@ -27,8 +28,17 @@ fn packed(send: Json, headers: &[(&str, &[u8])], body: &[u8]) -> Result<Packed, 
 }
 
 fn compose_and_pack(sender: &Sender, request: &Headers, body: &[u8]) -> Result<Packed, Unsendable> {
-    compose(&sender.routes[0].send, request, "id-1", body.to_vec(), NOW)
-        .and_then(|message| pack(message, LIMIT))
+    let Action::Send(send, _) = &sender.routes[0].action else { panic!("a lookup") };
+    let attributes = Attributes::default();
+    let mut scope = Scope::new(request, &attributes, || None);
+    scope.tracking_id = "id-1";
+    scope.now = Some(NOW);
+    scope.body = body;
+    let (_, mut message) = compose(send, &scope)?;
+    if matches!(send.payload, Payload::Body) {
+        message.body = body.to_vec();
+    }
+    pack(message, LIMIT)
 }
 
 fn pairs(packed: &Packed) -> Vec<(&str, &str)> {
@@ -257,6 +267,7 @@ fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(|number| Value::Number(number.into())),
+        any::<f64>().prop_filter_map("finite", Number::from_f64).prop_map(Value::Number),
         any::<String>().prop_map(Value::Text),
         "[ -~]*".prop_map(Value::Text),
     ]

@@ -1,5 +1,6 @@
 //! The `broker_properties` of a route.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -7,24 +8,90 @@ use chrono::DateTime;
 use super::delivery::read_duration;
 use super::duration;
 use super::node::Node;
-use super::reply::read_template;
-use super::send::{Schedule, read_content_type};
+use super::send::read_content_type;
+use super::template::read_template;
 use crate::message::{TextProperty, limits};
+use crate::template::{Names, Template};
 
 /// What a route sets; each at most once.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct BrokerConfig {
-    /// The same for all messages of the route; absent, it is the tracking id.
-    pub message_id: Option<String>,
+    /// Absent, it is the tracking id.
+    pub message_id: Option<Template>,
     /// Texts.
-    pub texts: Vec<(TextProperty, String)>,
+    pub texts: Vec<(TextProperty, Template)>,
     /// Life of a message.
-    pub time_to_live: Option<Duration>,
+    pub time_to_live: Option<Lifetime>,
     /// When a message appears.
-    pub scheduled_enqueue_time: Option<Schedule>,
+    pub scheduled_enqueue_time: Option<ScheduleConfig>,
     /// Moves to the route's content type.
-    pub(super) content_type: Option<String>,
+    pub(super) content_type: Option<Template>,
 }
+
+/// Life of a message.
+#[derive(Debug)]
+pub enum Lifetime {
+    /// Computed: a duration as text, or a number of seconds.
+    Computed(Template),
+    /// The same for all messages.
+    Fixed(Duration),
+}
+
+/// When a message appears.
+#[derive(Debug)]
+pub enum ScheduleConfig {
+    /// Computed: a text as in the configuration.
+    Computed(Template),
+    /// The same for all messages.
+    Fixed(Schedule),
+}
+
+/// When a scheduled message appears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// At a time since the Unix epoch.
+    At(Duration),
+    /// So long after the request.
+    After(Duration),
+}
+
+impl Schedule {
+    /// Reads a delay such as `+10m`, or a time in RFC 3339 or RFC 1123.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(delay) = text.strip_prefix('+') {
+            return duration::parse(delay).map(Self::After);
+        }
+        let date = DateTime::parse_from_rfc3339(text)
+            .or_else(|_| DateTime::parse_from_rfc2822(text))
+            .ok()?;
+        let seconds = u64::try_from(date.timestamp()).ok()?;
+        Some(Self::At(Duration::new(seconds, date.timestamp_subsec_nanos())))
+    }
+
+    /// The time of a message that is sent now.
+    pub fn time(self, now: Duration) -> Duration {
+        match self {
+            Self::At(time) => time,
+            Self::After(delay) => now.saturating_add(delay),
+        }
+    }
+}
+
+impl Lifetime {
+    /// Reads a duration such as `30s`.
+    pub fn parse(text: &str) -> Option<Duration> {
+        duration::parse(text).filter(|life| LIVES.contains(life))
+    }
+
+    /// Reads a number of seconds.
+    pub fn from_seconds(seconds: f64) -> Option<Duration> {
+        Duration::try_from_secs_f64(seconds).ok().filter(|life| LIVES.contains(life))
+    }
+}
+
+/// A second is Service Bus's shortest, the longest .NET `TimeSpan` its longest, in whole days.
+const LIVES: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(10_675_199 * 86_400);
 
 const READ_ONLY: [&str; 9] = [
     "DeadLetterSource",
@@ -42,15 +109,18 @@ const SETTABLE: &str = "ContentType, CorrelationId, Label, MessageId, PartitionK
                         ReplyToSessionId, ScheduledEnqueueTimeUtc, SessionId, Subject, \
                         TimeToLive, To, ViaPartitionKey";
 
-pub(super) fn read(node: &Node<'_>) -> Option<BrokerConfig> {
+pub(super) fn read(node: &Node<'_>, names: &Names) -> Option<BrokerConfig> {
     let mut config = BrokerConfig::default();
     let mut complete = true;
     for (name, node) in node.members()? {
-        complete &= read_one(name, &node, &mut config).is_some();
+        complete &= read_one(name, &node, names, &mut config).is_some();
     }
-    let text = |property| config.texts.iter().find(|(p, _)| *p == property).map(|(_, t)| t);
-    let session = text(TextProperty::SessionId);
-    let partition = text(TextProperty::PartitionKey);
+    let literal = |property| {
+        let (_, text) = config.texts.iter().find(|(other, _)| *other == property)?;
+        text.literal()
+    };
+    let session = literal(TextProperty::SessionId);
+    let partition = literal(TextProperty::PartitionKey);
     if session.is_some() && partition.is_some() && session != partition {
         node.error("PartitionKey must equal SessionId when both are set");
         return None;
@@ -58,19 +128,21 @@ pub(super) fn read(node: &Node<'_>) -> Option<BrokerConfig> {
     complete.then_some(config)
 }
 
-fn read_one(name: &str, node: &Node<'_>, config: &mut BrokerConfig) -> Option<()> {
+fn read_one(name: &str, node: &Node<'_>, names: &Names, config: &mut BrokerConfig) -> Option<()> {
     match name {
-        "MessageId" => config.message_id = Some(read_message_id(node)?),
-        "TimeToLive" => config.time_to_live = Some(read_time_to_live(node)?),
-        "ScheduledEnqueueTimeUtc" => config.scheduled_enqueue_time = Some(read_schedule(node)?),
-        "ContentType" => config.content_type = Some(read_content_type(node)?),
+        "MessageId" => config.message_id = Some(read_message_id(node, names)?),
+        "TimeToLive" => config.time_to_live = Some(read_time_to_live(node, names)?),
+        "ScheduledEnqueueTimeUtc" => {
+            config.scheduled_enqueue_time = Some(read_schedule(node, names)?);
+        }
+        "ContentType" => config.content_type = Some(read_content_type(node, names)?),
         _ => {
             let property = find(name, node)?;
             if config.texts.iter().any(|(other, _)| *other == property) {
                 node.error("Label and Subject are the same property; set one");
                 return None;
             }
-            let text = read_text(node, property.max_chars())?;
+            let text = read_text(node, names, property.max_chars())?;
             config.texts.push((property, text));
         }
     }
@@ -95,54 +167,48 @@ fn find(name: &str, node: &Node<'_>) -> Option<TextProperty> {
     found
 }
 
-fn read_text(node: &Node<'_>, max_chars: Option<usize>) -> Option<String> {
-    let text = read_template(node)?.as_str().to_owned();
+fn read_text(node: &Node<'_>, names: &Names, max_chars: Option<usize>) -> Option<Template> {
+    let template = read_template(node, names)?;
+    let Some(text) = template.literal() else { return Some(template) };
     if text.is_empty() {
         node.error("must not be empty");
-        return None;
-    }
-    if let Some(limit) = max_chars.filter(|limit| text.encode_utf16().count() > *limit) {
+    } else if let Some(limit) = max_chars.filter(|limit| text.encode_utf16().count() > *limit) {
         node.error(format!("has more than {limit} characters"));
-        return None;
-    }
-    if text.len() > limits::PROPERTY_BYTES {
+    } else if text.len() > limits::PROPERTY_BYTES {
         node.error(format!("has more than {} bytes", limits::PROPERTY_BYTES));
-        return None;
+    } else {
+        return Some(template);
+    }
+    None
+}
+
+fn read_message_id(node: &Node<'_>, names: &Names) -> Option<Template> {
+    let text = read_text(node, names, Some(limits::ID_CHARS))?;
+    if text.literal().is_some() {
+        node.warn(
+            "is the same for every message: where duplicate detection is on, Service Bus keeps \
+             the first and drops the others",
+        );
     }
     Some(text)
 }
 
-fn read_message_id(node: &Node<'_>) -> Option<String> {
-    let text = read_text(node, Some(limits::ID_CHARS))?;
-    node.warn(
-        "is the same for every message: where duplicate detection is on, Service Bus keeps the \
-         first and drops the others",
-    );
-    Some(text)
+fn read_time_to_live(node: &Node<'_>, names: &Names) -> Option<Lifetime> {
+    if node.text_quietly().is_some() {
+        let template = read_template(node, names)?;
+        if template.literal().is_none() {
+            return Some(Lifetime::Computed(template));
+        }
+    }
+    read_duration(node, LIVES).map(Lifetime::Fixed)
 }
 
-/// The longest .NET `TimeSpan`, in whole days.
-const LONGEST_LIFE: Duration = Duration::from_secs(10_675_199 * 86_400);
-
-fn read_time_to_live(node: &Node<'_>) -> Option<Duration> {
-    read_duration(node, Duration::from_millis(1)..=LONGEST_LIFE)
-}
-
-fn read_schedule(node: &Node<'_>) -> Option<Schedule> {
-    let text = read_template(node)?;
-    let text = text.as_str();
-    let schedule = match text.strip_prefix('+') {
-        Some(delay) => duration::parse(delay).map(Schedule::After),
-        None => DateTime::parse_from_rfc3339(text)
-            .or_else(|_| DateTime::parse_from_rfc2822(text))
-            .ok()
-            .and_then(|date| {
-                let seconds = u64::try_from(date.timestamp()).ok()?;
-                Some(Schedule::At(Duration::new(seconds, date.timestamp_subsec_nanos())))
-            }),
-    };
+fn read_schedule(node: &Node<'_>, names: &Names) -> Option<ScheduleConfig> {
+    let template = read_template(node, names)?;
+    let Some(text) = template.literal() else { return Some(ScheduleConfig::Computed(template)) };
+    let schedule = Schedule::parse(text);
     if schedule.is_none() {
         node.expected("a delay such as \"+10m\", or a time in RFC 3339 or RFC 1123");
     }
-    schedule
+    schedule.map(ScheduleConfig::Fixed)
 }

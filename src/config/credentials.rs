@@ -1,6 +1,7 @@
 //! The `credentials` section.
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::delivery::read_duration;
@@ -25,15 +26,16 @@ impl fmt::Debug for Environment<'_> {
     }
 }
 
-/// Credentials with the one entity that they open, where there is such a bound.
+/// Credentials with what they are bound to, where there is such a bound.
 pub(super) struct Read {
-    pub(super) credentials: Credentials,
+    pub(super) credentials: Rc<Credentials>,
+    pub(super) host: Option<String>,
     pub(super) entity_path: Option<String>,
 }
 
 impl From<Credentials> for Read {
     fn from(credentials: Credentials) -> Self {
-        Self { credentials, entity_path: None }
+        Self { credentials: Rc::new(credentials), host: None, entity_path: None }
     }
 }
 
@@ -143,7 +145,8 @@ fn read_connection_string(
         Endpoint::Key(key) => Credentials::Sas { key, token_ttl: HOUR },
         Endpoint::Signature(signature) => Credentials::Signature(signature),
     };
-    Some(Read { credentials, entity_path: read.entity_path })
+    let credentials = Rc::new(credentials);
+    Some(Read { credentials, host: Some(read.host), entity_path: read.entity_path })
 }
 
 fn read_secret(node: &Node<'_>, environment: Environment<'_>) -> Option<Found> {

@@ -35,7 +35,8 @@ impl Default for DeliveryConfig {
 }
 
 /// Envoy takes whole milliseconds, and reads 0 as no timeout at all.
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
+pub(super) const TIMEOUTS: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(3600);
 
 pub(super) fn read(node: &Node<'_>) -> Option<DeliveryConfig> {
     let defaults = DeliveryConfig::default();

@@ -1,9 +1,13 @@
-//! JSON as it was written: object members in order, duplicates in sight.
+//! JSON as it was written: members in order, duplicates in sight, numbers with all their digits.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::Number;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Error, Number, Value};
+
+/// Deepest nesting of a configuration.
+const DEPTH: usize = 64;
 
 /// A JSON value that keeps duplicate keys, which `serde_json::Value` would drop silently.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +21,13 @@ pub(crate) enum Json {
 }
 
 impl Json {
+    /// Reads a whole text.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Error> {
+        // The first pass finds each mistake of syntax, with its line and column in the whole text.
+        let raw: &RawValue = serde_json::from_slice(text)?;
+        expand(raw, DEPTH)
+    }
+
     /// Names the kind of value for an error message.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -30,62 +41,78 @@ impl Json {
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+fn expand(raw: &RawValue, depth: usize) -> Result<Json, Error> {
+    let text = raw.get();
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(Error::custom(format!("nested more than {DEPTH} levels deep")));
+    };
+    if text.starts_with('{') {
+        let Members(members) = serde_json::from_str(text)?;
+        let member = |(key, raw): (String, Box<RawValue>)| Ok((key, expand(&raw, depth)?));
+        members.into_iter().map(member).collect::<Result<_, _>>().map(Json::Object)
+    } else if text.starts_with('[') {
+        let items: Vec<Box<RawValue>> = serde_json::from_str(text)?;
+        items.iter().map(|raw| expand(raw, depth)).collect::<Result<_, _>>().map(Json::List)
+    } else {
+        Ok(match serde_json::from_str(text)? {
+            Value::Bool(value) => Json::Bool(value),
+            Value::Number(value) => Json::Number(value),
+            Value::String(value) => Json::Text(value),
+            _ => Json::Null,
+        })
     }
 }
 
-struct JsonVisitor;
+struct Members(Vec<(String, Box<RawValue>)>);
 
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json;
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
+        formatter.write_str("an object")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Json, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Json, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
-        Ok(Json::Number(value.into()))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Json, E> {
-        Ok(Json::Number(value.into()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
-        Number::from_f64(value).map(Json::Number).ok_or_else(|| E::custom("number out of range"))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(value.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, value: String) -> Result<Json, E> {
-        Ok(Json::Text(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Json::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Members, A::Error> {
         let mut members = Vec::new();
         while let Some(entry) = entries.next_entry()? {
             members.push(entry);
         }
-        Ok(Json::Object(members))
+        Ok(Members(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_text_is_lost() {
+        let json = Json::parse(br#" {"b": 1.10, "a": [12345678901234567890, null], "b": {}} "#);
+        let number = |text: &str| Json::Number(text.parse().unwrap());
+        assert_eq!(
+            json.unwrap(),
+            Json::Object(vec![
+                ("b".to_owned(), number("1.10")),
+                ("a".to_owned(), Json::List(vec![number("12345678901234567890"), Json::Null])),
+                ("b".to_owned(), Json::Object(vec![])),
+            ])
+        );
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Json::parse(nested(64).as_bytes()).is_ok());
+        let error = Json::parse(nested(65).as_bytes()).unwrap_err().to_string();
+        assert_eq!(error, "nested more than 64 levels deep");
+        assert!(Json::parse(nested(200_000).as_bytes()).is_err());
     }
 }

@@ -160,9 +160,13 @@ impl<'a> Fields<'a> {
     pub(crate) fn required(&mut self, key: &'static str) -> Option<Node<'a>> {
         let node = self.optional(key);
         if node.is_none() {
-            self.findings.error(&join(&self.place, key), "is required");
+            self.missing(key);
         }
         node
+    }
+
+    pub(crate) fn missing(&self, key: &str) {
+        self.findings.error(&join(&self.place, key), "is required");
     }
 
     pub(crate) fn error(&self, message: impl Into<String>) {

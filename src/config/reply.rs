@@ -1,27 +1,35 @@
-//! The `reply` section of a route: the answer after Service Bus has confirmed.
+//! The `reply` section of a route: what the client is told.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
-use super::json::Json;
 use super::node::Node;
-use crate::template::Template;
+use super::template::{read_template, read_tree};
+use crate::reply::Reason;
+use crate::template::{Names, Template, Tree};
 use crate::text::is_token;
 
-/// Status, headers and body of the answer.
-#[derive(Debug, PartialEq)]
+/// The answer to a success, and changed answers to failures.
+#[derive(Debug, Default)]
 pub struct ReplyConfig {
-    /// 200 to 299.
-    pub status: u16,
+    /// 200 to 299; absent, 202 for a message and 200 for a lookup.
+    pub status: Option<u16>,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Template)>,
     /// JSON, or `None` for the default body.
-    pub body: Option<Value>,
+    pub body: Option<Tree>,
+    /// Each reason at most once.
+    pub failures: Vec<(Reason, FailureReply)>,
 }
 
-impl Default for ReplyConfig {
-    fn default() -> Self {
-        Self { status: 202, headers: vec![], body: None }
-    }
+/// What a route changes in the answer to a failure.
+#[derive(Debug)]
+pub struct FailureReply {
+    /// 400 to 599.
+    pub status: Option<u16>,
+    /// Names in lower case; each takes the place of ours.
+    pub headers: Vec<(String, Template)>,
+    /// JSON in place of the problem.
+    pub body: Option<Tree>,
 }
 
 /// Headers that say how the answer is framed, or that are ours to set.
@@ -35,59 +43,66 @@ const OWN_HEADERS: [&str; 7] = [
     "x-tracking-id",
 ];
 
-pub(super) fn read(node: &Node<'_>) -> Option<ReplyConfig> {
+pub(super) fn read(node: &Node<'_>, names: &Names) -> Option<ReplyConfig> {
     let mut fields = node.fields()?;
-    let status = fields.optional("status").map_or(Some(202), |node| node.integer(200..=299));
-    let headers = fields.optional("headers").map_or(Some(vec![]), |node| read_headers(&node));
-    let body = fields.optional("body").map_or(Some(None), |node| read_tree(&node).map(Some));
+    let status = fields.optional("status").map_or(Some(None), |node| read_status(&node, 200..=299));
+    let headers =
+        fields.optional("headers").map_or(Some(vec![]), |node| read_headers(&node, names));
+    let body = fields.optional("body").map_or(Some(None), |node| read_tree(&node, names).map(Some));
+    let failures =
+        fields.optional("failures").map_or(Some(vec![]), |node| read_failures(&node, names));
     fields.finish();
-    Some(ReplyConfig { status: u16::try_from(status?).ok()?, headers: headers?, body: body? })
+    Some(ReplyConfig { status: status?, headers: headers?, body: body?, failures: failures? })
 }
 
-fn read_headers(node: &Node<'_>) -> Option<Vec<(String, String)>> {
-    let read = |(name, node): (&str, Node<'_>)| {
+fn read_status(node: &Node<'_>, range: std::ops::RangeInclusive<u64>) -> Option<Option<u16>> {
+    u16::try_from(node.integer(range)?).ok().map(Some)
+}
+
+fn read_headers(node: &Node<'_>, names: &Names) -> Option<Vec<(String, Template)>> {
+    let mut seen = BTreeSet::new();
+    let mut read = |(name, node): (&str, Node<'_>)| {
         let name = name.to_ascii_lowercase();
         if !is_token(&name) || OWN_HEADERS.contains(&name.as_str()) {
             node.error("cannot be set as a header of a reply");
             return None;
         }
-        let value = read_template(&node)?;
-        if !value.as_str().bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        if !seen.insert(name.clone()) {
+            node.error("the header stands here a second time");
+            return None;
+        }
+        let value = read_template(&node, names)?;
+        let visible = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if value.literal().is_some_and(|text| !visible(text)) {
             node.expected("visible ASCII characters");
             return None;
         }
-        Some((name, value.as_str().to_owned()))
+        Some((name, value))
     };
-    let headers: Vec<_> = node.members()?.into_iter().map(read).collect();
+    let headers: Vec<_> = node.members()?.into_iter().map(&mut read).collect();
     headers.into_iter().collect()
 }
 
-/// A text that may hold expressions one day.
-pub(super) fn read_template(node: &Node<'_>) -> Option<Template> {
-    match Template::parse(node.text()?) {
-        Ok(template) => Some(template),
-        Err(error) => {
-            node.error(error.to_string());
-            None
-        }
-    }
-}
-
-/// A tree of JSON whose texts are templates.
-pub(super) fn read_tree(node: &Node<'_>) -> Option<Value> {
-    match node.json() {
-        Json::Null => Some(Value::Null),
-        Json::Bool(value) => Some(Value::Bool(*value)),
-        Json::Number(value) => Some(Value::Number(value.clone())),
-        Json::Text(_) => Some(Value::String(read_template(node)?.as_str().to_owned())),
-        Json::List(_) => {
-            let items: Vec<_> = node.list()?.iter().map(read_tree).collect();
-            items.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
-        }
-        Json::Object(_) => {
-            let read = |(key, node): (&str, Node<'_>)| Some((key.to_owned(), read_tree(&node)?));
-            let members: Vec<_> = node.members()?.into_iter().map(read).collect();
-            members.into_iter().collect::<Option<Map<_, _>>>().map(Value::Object)
-        }
-    }
+fn read_failures(node: &Node<'_>, names: &Names) -> Option<Vec<(Reason, FailureReply)>> {
+    // A failure may come before the body, and before the answer of a lookup.
+    let early = Names::new(names.captures.clone(), false, false);
+    let read = |(word, node): (&str, Node<'_>)| {
+        let Some(reason) = Reason::ALL.into_iter().find(|reason| reason.as_str() == word) else {
+            let words = Reason::ALL.map(Reason::as_str).join(", ");
+            node.error(format!("unknown reason, expected one of {words}"));
+            return None;
+        };
+        let mut fields = node.fields()?;
+        let status =
+            fields.optional("status").map_or(Some(None), |node| read_status(&node, 400..=599));
+        let headers =
+            fields.optional("headers").map_or(Some(vec![]), |node| read_headers(&node, &early));
+        let body =
+            fields.optional("body").map_or(Some(None), |node| read_tree(&node, &early).map(Some));
+        fields.finish();
+        Some((reason, FailureReply { status: status?, headers: headers?, body: body? }))
+    };
+    let failures: Vec<_> = node.members()?.into_iter().map(read).collect();
+    names.add(early.needs());
+    failures.into_iter().collect()
 }

@@ -1,12 +1,16 @@
-//! The `routes` section: which requests, what is sent, what is answered.
+//! The `routes` section: which requests, what is sent or looked up, what is answered.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use super::node::{Fields, Node};
+use super::destination::{Destination, Fallback};
+use super::lookup::{self, Lookup};
+use super::matches::{read_match, read_name};
+use super::node::Node;
 use super::reply::{self, ReplyConfig};
 use super::send::{self, Send};
-use crate::matching::{HostMatch, Match, PathMatch, Segment};
-use crate::text::is_token;
+use crate::matching::{Match, PathMatch, Segment};
+use crate::template::{Names, Needs};
 
 /// What happens to the requests that match.
 #[derive(Debug)]
@@ -15,18 +19,29 @@ pub struct Route {
     pub name: String,
     /// Which requests.
     pub matches: Match,
-    /// The message.
-    pub send: Send,
-    /// The answer after Service Bus has confirmed.
+    /// What is done with them.
+    pub action: Action,
+    /// The answer when that has succeeded, and changed answers to failures.
     pub reply: ReplyConfig,
+    /// What the expressions need beyond headers and body.
+    pub needs: Needs,
 }
 
-pub(super) fn read_all(node: &Node<'_>, entity_path: Option<&str>) -> Option<Vec<Route>> {
+/// What is done with a request.
+#[derive(Debug)]
+pub enum Action {
+    /// It is asked of another cluster.
+    Lookup(Lookup),
+    /// It becomes a message.
+    Send(Box<Send>, Rc<Destination>),
+}
+
+pub(super) fn read_all(node: &Node<'_>, fallback: &Fallback<'_>) -> Option<Vec<Route>> {
     let nodes = read_list(node)?;
     let mut names = BTreeSet::new();
     let mut routes = Vec::with_capacity(nodes.len());
     for node in &nodes {
-        routes.push(read(node, &mut names, entity_path));
+        routes.push(read(node, &mut names, fallback));
     }
     routes.into_iter().collect()
 }
@@ -35,7 +50,7 @@ pub(super) fn read_all(node: &Node<'_>, entity_path: Option<&str>) -> Option<Vec
 pub(super) fn read_matches(node: &Node<'_>) -> Option<Vec<Match>> {
     let read = |node: &Node<'_>| {
         let mut fields = node.fields()?;
-        for key in ["name", "send", "lookup", "reply"] {
+        for key in ["name", "send", "lookup", "reply", "namespace", "cluster", "credentials"] {
             fields.optional(key);
         }
         let matches = fields.required("match").and_then(|node| read_match(&node));
@@ -57,146 +72,54 @@ fn read_list<'a>(node: &Node<'a>) -> Option<Vec<Node<'a>>> {
 
 fn read<'a>(
     node: &Node<'a>,
-    names: &mut BTreeSet<&'a str>,
-    entity_path: Option<&str>,
+    taken: &mut BTreeSet<&'a str>,
+    fallback: &Fallback<'_>,
 ) -> Option<Route> {
     let mut fields = node.fields()?;
-    let name = fields.required("name").and_then(|node| read_name(&node, names));
+    let name = fields.required("name").and_then(|node| read_name(&node, taken));
     let matches = fields.required("match").and_then(|node| read_match(&node));
-    let send = match fields.optional("lookup") {
-        Some(lookup) => {
-            lookup.error("is not available in this version");
-            fields.optional("send");
-            None
+    let captures = matches.as_ref().map(captures);
+    let send = fields.optional("send");
+    let lookup = fields.optional("lookup");
+    let names = Names::new(captures.clone(), lookup.is_none(), lookup.is_some());
+    let destination = fallback.read_override(&mut fields, lookup.is_some());
+    let action = match (send, lookup) {
+        (Some(send), None) => {
+            let only = destination.as_ref().and_then(|destination| destination.only_entity());
+            let send = send::read(&send, &names, only);
+            send.zip(destination)
+                .map(|(send, destination)| Action::Send(Box::new(send), destination))
         }
-        None => fields.required("send").and_then(|node| send::read(&node, entity_path)),
-    };
-    let reply = fields
-        .optional("reply")
-        .map_or_else(|| Some(ReplyConfig::default()), |node| reply::read(&node));
-    fields.finish();
-    Some(Route { name: name?.to_owned(), matches: matches?, send: send?, reply: reply? })
-}
-
-fn read_name<'a>(node: &Node<'a>, names: &mut BTreeSet<&'a str>) -> Option<&'a str> {
-    let name = node.text()?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-        node.expected("a name of 1 to 64 letters, digits, - and _");
-        return None;
-    }
-    if !names.insert(name) {
-        node.error(format!("the name {name:?} is taken by an earlier route"));
-        return None;
-    }
-    Some(name)
-}
-
-fn read_match(node: &Node<'_>) -> Option<Match> {
-    let mut fields = node.fields()?;
-    let methods =
-        fields.optional("methods").map_or(Some(vec![]), |node| read_each(&node, read_method));
-    let path = read_path(&mut fields);
-    let hosts = fields.optional("hosts").map_or(Some(vec![]), |node| read_each(&node, read_host));
-    let headers = fields.optional("headers").map_or(Some(vec![]), |node| read_headers(&node));
-    fields.finish();
-    Some(Match { methods: methods?, path: path?, hosts: hosts?, headers: headers? })
-}
-
-fn read_each<T>(node: &Node<'_>, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
-    let nodes = node.list()?;
-    if nodes.is_empty() {
-        node.error("must not be empty; leave it out to match any");
-        return None;
-    }
-    let values: Vec<_> = nodes.iter().map(read).collect();
-    values.into_iter().collect()
-}
-
-fn read_method(node: &Node<'_>) -> Option<String> {
-    let method = node.text()?;
-    if !is_token(method) || method.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        node.expected("a method such as \"POST\"");
-        return None;
-    }
-    Some(method.to_owned())
-}
-
-fn read_path(fields: &mut Fields<'_>) -> Option<PathMatch> {
-    let exact = fields.optional("path");
-    let prefix = fields.optional("path_prefix");
-    let template = fields.optional("path_template");
-    match (exact, prefix, template) {
-        (Some(node), None, None) => read_path_text(&node).map(PathMatch::Exact),
-        (None, Some(node), None) => read_path_text(&node).map(PathMatch::Prefix),
-        (None, None, Some(node)) => read_template(&node).map(PathMatch::Template),
+        (None, Some(lookup)) => {
+            let path_names = Names::new(captures.clone(), false, false);
+            let lookup = lookup::read(&lookup, &path_names);
+            names.add(path_names.needs());
+            lookup.map(Action::Lookup)
+        }
         _ => {
-            fields.error("expected exactly one of path, path_prefix, path_template");
+            fields.error("expected exactly one of send, lookup");
             None
         }
-    }
-}
-
-fn read_path_text(node: &Node<'_>) -> Option<String> {
-    let path = node.text()?;
-    let fits = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic());
-    if !fits || path.contains(['?', '#']) {
-        node.expected("a path such as \"/orders\", percent-encoded and without query");
-        return None;
-    }
-    Some(path.to_owned())
-}
-
-fn read_template(node: &Node<'_>) -> Option<Vec<Segment>> {
-    let path = read_path_text(node)?;
-    let mut names = BTreeSet::new();
-    let mut segments = Vec::new();
-    for text in path.strip_prefix('/').unwrap_or_default().split('/') {
-        let capture = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-        match capture {
-            Some(name) if is_identifier(name) && names.insert(name) => {
-                segments.push(Segment::Capture(name.to_owned()));
-            }
-            None if !text.contains(['{', '}', '*']) => {
-                segments.push(Segment::Literal(text.to_owned()));
-            }
-            _ => {
-                node.expected("whole segments in braces, each name once, such as \"/orders/{id}\"");
-                return None;
-            }
-        }
-    }
-    Some(segments)
-}
-
-fn is_identifier(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn read_host(node: &Node<'_>) -> Option<HostMatch> {
-    let host = node.filled_text()?.to_ascii_lowercase();
-    let name = host.strip_prefix('*').unwrap_or(&host);
-    let wild = name.len() < host.len();
-    let has_port = name.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
-    if name.contains(['*', '/']) || has_port || wild && !name.starts_with('.') {
-        node.expected("a host such as \"api.example.com\" or \"*.example.com\", without port");
-        return None;
-    }
-    Some(if wild { HostMatch::Suffix(name.to_owned()) } else { HostMatch::Exact(host) })
-}
-
-fn read_headers(node: &Node<'_>) -> Option<Vec<(String, String)>> {
-    let read = |(name, node): (&str, Node<'_>)| {
-        let value = node.text()?.to_owned();
-        let pseudo = name.strip_prefix(':').unwrap_or(name);
-        if !is_token(pseudo) {
-            node.error("expected the name of a header");
-            return None;
-        }
-        // Envoy's names are in lower case.
-        Some((name.to_ascii_lowercase(), value))
     };
-    let headers: Vec<_> = node.members()?.into_iter().map(read).collect();
-    headers.into_iter().collect()
+    let reply = match fields.optional("reply") {
+        Some(node) => reply::read(&node, &names),
+        None => Some(ReplyConfig::default()),
+    };
+    fields.finish();
+    Some(Route {
+        name: name?.to_owned(),
+        matches: matches?,
+        action: action?,
+        reply: reply?,
+        needs: names.needs(),
+    })
+}
+
+fn captures(matches: &Match) -> Vec<String> {
+    let PathMatch::Template(segments) = &matches.path else { return vec![] };
+    let capture = |segment: &Segment| match segment {
+        Segment::Capture(name) => Some(name.clone()),
+        Segment::Literal(_) => None,
+    };
+    segments.iter().filter_map(capture).collect()
 }

@@ -1,30 +1,39 @@
 //! The `send` section of a route: the message.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::broker_properties::{self, BrokerConfig};
 use super::json::Json;
 use super::node::{Fields, Node};
-use super::reply::{read_template, read_tree};
-use crate::message::{ContentTypeFault, Property, Value, check_content_type, limits};
+use super::template::{read_template, read_tree};
+use crate::message::{ContentTypeFault, Value, check_content_type, limits};
+use crate::template::{Names, Template, Tree};
 use crate::text::{is_token, percent_encode};
 
 /// The message of a route.
 #[derive(Debug)]
 pub struct Send {
     /// Where it goes.
-    pub entity: Entity,
+    pub entity: EntityConfig,
     /// Its body.
     pub payload: Payload,
     /// Its content type; the request's, when absent.
-    pub content_type: Option<String>,
+    pub content_type: Option<Template>,
     /// Predefined properties.
     pub broker_properties: BrokerConfig,
     /// The operator's properties.
-    pub properties: Vec<Property>,
+    pub properties: Vec<(String, PropertyConfig)>,
     /// Request headers, in lower case, that become properties.
     pub forward_headers: Vec<String>,
+}
+
+/// Where the messages of a route go.
+#[derive(Debug)]
+pub enum EntityConfig {
+    /// To one of these, as the request says.
+    Chosen(Template, Vec<Entity>),
+    /// All to one.
+    Fixed(Entity),
 }
 
 /// A queue or a topic; sends do not tell them apart.
@@ -37,39 +46,40 @@ pub struct Entity {
 }
 
 /// The body of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Payload {
     /// The request's, byte for byte.
     Body,
-    /// JSON of the configuration.
-    Json(Vec<u8>),
-    /// A text of the configuration.
-    Text(Vec<u8>),
+    /// JSON.
+    Json(Tree),
+    /// A text, or the JSON of what its one expression yields.
+    Text(Template),
 }
 
-/// When a scheduled message appears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schedule {
-    /// At a time since the Unix epoch.
-    At(Duration),
-    /// So long after the request.
-    After(Duration),
+/// The value of a property.
+#[derive(Debug)]
+pub enum PropertyConfig {
+    /// From the request.
+    Computed(Template),
+    /// The same for all messages.
+    Fixed(Value),
 }
 
-pub(super) fn read(node: &Node<'_>, entity_path: Option<&str>) -> Option<Send> {
+pub(super) fn read(node: &Node<'_>, names: &Names, entity_path: Option<&str>) -> Option<Send> {
     let mut fields = node.fields()?;
-    let entity = read_entity(&mut fields, entity_path);
+    let entity = read_entity(&mut fields, names, entity_path);
     let payload =
-        fields.optional("payload").map_or(Some(Payload::Body), |node| read_payload(&node));
+        fields.optional("payload").map_or(Some(Payload::Body), |node| read_payload(&node, names));
     let content_type = fields
         .optional("content_type")
-        .map_or(Some(None), |node| read_content_type(&node).map(Some));
-    let broker = fields
-        .optional("broker_properties")
-        .map_or_else(|| Some(BrokerConfig::default()), |node| broker_properties::read(&node));
+        .map_or(Some(None), |node| read_content_type(&node, names).map(Some));
+    let broker = fields.optional("broker_properties").map_or_else(
+        || Some(BrokerConfig::default()),
+        |node| broker_properties::read(&node, names),
+    );
     let properties =
-        fields.optional("properties").map_or(Some(vec![]), |node| read_properties(&node));
-    let taken = properties.iter().flatten().map(|p| p.name.to_ascii_lowercase()).collect();
+        fields.optional("properties").map_or(Some(vec![]), |node| read_properties(&node, names));
+    let taken = properties.iter().flatten().map(|(name, _)| name.to_ascii_lowercase()).collect();
     let forward_headers = fields
         .optional("forward_headers")
         .map_or(Some(vec![]), |node| read_forward_headers(&node, taken));
@@ -93,12 +103,14 @@ pub(super) fn read(node: &Node<'_>, entity_path: Option<&str>) -> Option<Send> {
     })
 }
 
-fn read_entity(fields: &mut Fields<'_>, entity_path: Option<&str>) -> Option<Entity> {
+fn read_entity(
+    fields: &mut Fields<'_>,
+    names: &Names,
+    entity_path: Option<&str>,
+) -> Option<EntityConfig> {
     let queue = fields.optional("queue");
     let topic = fields.optional("topic");
-    if let Some(node) = fields.optional("allowed") {
-        node.error("goes with a queue or topic that holds an expression, and this one has none");
-    }
+    let allowed = fields.optional("allowed");
     let node = match (queue, topic) {
         (Some(node), None) | (None, Some(node)) => node,
         _ => {
@@ -106,8 +118,33 @@ fn read_entity(fields: &mut Fields<'_>, entity_path: Option<&str>) -> Option<Ent
             return None;
         }
     };
-    let path = read_template(&node)?;
-    let Some(entity) = Entity::new(path.as_str()) else {
+    let path = read_template(&node, names)?;
+    let Some(path) = path.literal() else {
+        let Some(allowed) = allowed else {
+            node.error("holds an expression, so `allowed` must list what it may yield");
+            return None;
+        };
+        return read_allowed(&allowed, entity_path).map(|all| EntityConfig::Chosen(path, all));
+    };
+    if let Some(node) = allowed {
+        node.error("goes with a queue or topic that holds an expression, and this one has none");
+    }
+    read_entity_path(&node, path, entity_path).map(EntityConfig::Fixed)
+}
+
+fn read_allowed(node: &Node<'_>, entity_path: Option<&str>) -> Option<Vec<Entity>> {
+    let nodes = node.list()?;
+    if nodes.is_empty() {
+        node.error("expected at least one queue or topic");
+        return None;
+    }
+    let read = |node: &Node<'_>| read_entity_path(node, node.text()?, entity_path);
+    let entities: Vec<_> = nodes.iter().map(read).collect();
+    entities.into_iter().collect()
+}
+
+fn read_entity_path(node: &Node<'_>, path: &str, entity_path: Option<&str>) -> Option<Entity> {
+    let Some(entity) = Entity::new(path) else {
         node.expected(
             "a path of 1 to 260 letters, digits, . - _ and /, with a letter or digit at each end",
         );
@@ -137,22 +174,23 @@ impl Entity {
     }
 }
 
-fn read_payload(node: &Node<'_>) -> Option<Payload> {
+fn read_payload(node: &Node<'_>, names: &Names) -> Option<Payload> {
     if node.text_quietly().is_some() {
-        return Some(Payload::Text(read_template(node)?.as_str().as_bytes().to_vec()));
+        return read_template(node, names).map(Payload::Text);
     }
     if !matches!(node.json(), Json::Object(_) | Json::List(_)) {
         node.expected("an object, a list or a string");
         return None;
     }
-    Some(Payload::Json(read_tree(node)?.to_string().into_bytes()))
+    read_tree(node, names).map(Payload::Json)
 }
 
 /// A content type; also read as broker property `ContentType`.
-pub(super) fn read_content_type(node: &Node<'_>) -> Option<String> {
-    let text = read_template(node)?;
-    match check_content_type(text.as_str()) {
-        Ok(()) => return Some(text.as_str().to_owned()),
+pub(super) fn read_content_type(node: &Node<'_>, names: &Names) -> Option<Template> {
+    let template = read_template(node, names)?;
+    let Some(text) = template.literal() else { return Some(template) };
+    match check_content_type(text) {
+        Ok(()) => return Some(template),
         Err(ContentTypeFault::Malformed) => node.expected("visible ASCII characters"),
         Err(ContentTypeFault::Batch) => {
             node.error("is the type that makes Service Bus read the body as a batch");
@@ -161,22 +199,30 @@ pub(super) fn read_content_type(node: &Node<'_>) -> Option<String> {
     None
 }
 
-fn read_properties(node: &Node<'_>) -> Option<Vec<Property>> {
+fn read_properties(node: &Node<'_>, names: &Names) -> Option<Vec<(String, PropertyConfig)>> {
     let read = |(name, node): (&str, Node<'_>)| {
         if name.is_empty() || name.chars().any(char::is_control) {
             node.error("expected a name without control characters");
             return None;
         }
-        let value = match node.json() {
-            Json::Bool(value) => Value::Bool(*value),
-            Json::Number(value) => Value::Number(value.clone()),
-            Json::Text(_) => Value::Text(read_template(&node)?.as_str().to_owned()),
+        let property = match node.json() {
+            Json::Bool(value) => PropertyConfig::Fixed(Value::Bool(*value)),
+            Json::Number(value) if value.as_f64().is_some_and(f64::is_finite) => {
+                PropertyConfig::Fixed(Value::Number(value.clone()))
+            }
+            Json::Text(_) => {
+                let template = read_template(&node, names)?;
+                match template.literal() {
+                    Some(text) => PropertyConfig::Fixed(Value::Text(text.to_owned())),
+                    None => PropertyConfig::Computed(template),
+                }
+            }
             _ => {
                 node.expected("a string, a number or a boolean");
                 return None;
             }
         };
-        Some(Property { name: name.to_owned(), value })
+        Some((name.to_owned(), property))
     };
     let properties: Vec<_> = node.members()?.into_iter().map(read).collect();
     properties.into_iter().collect()

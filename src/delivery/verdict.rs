@@ -5,6 +5,7 @@
 
 use crate::headers::Headers;
 use crate::reply::{Failure, Outcome, Reason};
+use crate::template::Found;
 
 /// The end of a callout, as Envoy reported it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,23 @@ impl Answer {
             failure.retry_after = self.retry_after();
         }
         Outcome::Failed(failure)
+    }
+
+    /// Found if the upstream, and not Envoy, answered 200.
+    pub fn found(self) -> Outcome {
+        let from_upstream = self.headers.first("x-envoy-upstream-service-time").is_some();
+        match self.status() {
+            Some(200) if from_upstream => {
+                Outcome::Found(Found { status: 200, headers: self.headers, body: self.body })
+            }
+            Some(404) if from_upstream => failed(Reason::NotFound, "answered 404".to_owned()),
+            Some(status) => {
+                let by = if from_upstream { "the upstream" } else { "Envoy" };
+                let cause = format!("{by} answered {status}: {}", self.text());
+                failed(Reason::LookupUnavailable, cause)
+            }
+            None => failed(Reason::LookupUnavailable, "the response broke off".to_owned()),
+        }
     }
 
     fn status(&self) -> Option<u16> {
@@ -139,7 +157,7 @@ mod tests {
     fn verdict(answer: &Answer) -> Reason {
         match answer.outcome() {
             Outcome::Failed(failure) => failure.reason,
-            Outcome::Accepted => panic!("accepted"),
+            _ => panic!("no failure"),
         }
     }
 
@@ -224,7 +242,7 @@ mod tests {
             let answer = Answer { headers: headers.into_iter().collect(), body: vec![] };
             match answer.outcome() {
                 Outcome::Failed(failure) => failure.retry_after,
-                Outcome::Accepted => panic!("accepted"),
+                _ => panic!("no failure"),
             }
         };
         assert_eq!(retry_after("429", "7"), Some(7));

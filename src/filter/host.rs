@@ -11,15 +11,21 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
 
 use crate::delivery::{Answer, Callout, DispatchError};
 use crate::headers::{Headers, encode};
+use crate::jwt::claims;
 use crate::reply::Reply;
-
-/// Most of an upstream's body that is read.
-const ANSWER_BYTES: usize = 2 * 1024;
+use crate::template::{Attributes, Needs};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_get_header_map_pairs(
         map_type: u32,
+        return_data: *mut *mut u8,
+        return_size: *mut usize,
+    ) -> u32;
+
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
         return_data: *mut *mut u8,
         return_size: *mut usize,
     ) -> u32;
@@ -52,13 +58,40 @@ fn header_map(map_type: MapType) -> Option<Headers> {
     if status != OK {
         return None;
     }
+    Headers::decode(take(data, size))
+}
+
+/// Takes over what the host has written.
+fn take(data: *mut u8, size: usize) -> Vec<u8> {
     if data.is_null() {
-        return Some(Headers::default());
+        return vec![];
     }
     // SAFETY: the host asked `proxy_on_memory_allocate` for `size` bytes, a boxed slice of that
     // length, wrote them all, and gave them to us.
     let buffer = unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(data, size)) };
-    Headers::decode(buffer.into_vec())
+    buffer.into_vec()
+}
+
+/// An attribute of the current stream; `None` when there is none.
+fn property(path: &[&str]) -> Option<Vec<u8>> {
+    let path = path.join("\0");
+    let mut data = null_mut();
+    let mut size = 0;
+    // SAFETY: the path is valid for its length, the other pointers are to locals; all outlive the
+    // call.
+    let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &mut data, &mut size) };
+    (status == OK).then(|| take(data, size))
+}
+
+/// What expressions need of the current request beyond headers and body.
+pub(super) fn attributes(needs: Needs) -> Attributes {
+    // The whole message, since a claim by itself comes without its type.
+    let jwt = needs.jwt.then(|| property(&["metadata"])).flatten();
+    let address = needs.source_address.then(|| property(&["source", "address"])).flatten();
+    Attributes {
+        jwt: jwt.and_then(|metadata| claims(&metadata)),
+        source_address: address.and_then(|address| String::from_utf8(address).ok()),
+    }
 }
 
 /// Headers of the current request.
@@ -71,7 +104,7 @@ pub(super) fn request_body() -> Vec<u8> {
     body(BufferType::HttpRequestBody, usize::MAX)
 }
 
-/// What the current callout brought; `num_headers` is 0 when it broke off.
+/// What the current callout brought, its body up to a size; `num_headers` is 0 when it broke off.
 pub(super) fn answer(num_headers: usize, body_size: usize) -> Answer {
     if num_headers == 0 {
         return Answer::default();
@@ -79,7 +112,7 @@ pub(super) fn answer(num_headers: usize, body_size: usize) -> Answer {
     let headers = header_map(MapType::HttpCallResponseHeaders).unwrap_or_default();
     let body = match body_size {
         0 => vec![],
-        size => body(BufferType::HttpCallResponseBody, size.min(ANSWER_BYTES)),
+        size => body(BufferType::HttpCallResponseBody, size),
     };
     Answer { headers, body }
 }

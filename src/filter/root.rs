@@ -61,8 +61,7 @@ impl RootContext for Root {
                 Part::Gate(Rc::new(gate))
             }
             Role::Sender(sender) => {
-                let namespace = &sender.destination.namespace;
-                info!("sender of {} routes to {namespace}", sender.routes.len());
+                info!("sender of {} routes", sender.routes.len());
                 Part::Sender(Rc::new(Worker::new(self.id, sender)))
             }
         };

@@ -11,7 +11,7 @@ use super::worker::{Worker, answer};
 use crate::config::{Gate, HeaderMode};
 use crate::delivery::StreamId;
 use crate::exchange::Step;
-use crate::reply::{self, Failure, Reason};
+use crate::reply;
 
 /// A request before a sender.
 pub(super) struct Sending {
@@ -32,7 +32,7 @@ impl Sending {
                 answer(&reply, &report);
                 Action::Pause
             }
-            Step::Wait | Step::Send(_) => Action::Pause,
+            Step::Wait | Step::Send(_) | Step::Inquire(_) => Action::Pause,
         }
     }
 }
@@ -46,7 +46,7 @@ impl HttpContext for Sending {
             return refuse();
         };
         let step = self.worker.headers_arrived(self.id, headers);
-        if step != Step::Wait {
+        if !matches!(step, Step::Wait) {
             return self.act(step);
         }
         if end_of_stream {
@@ -116,8 +116,7 @@ impl HttpContext for Refused {
 }
 
 fn refuse() -> Action {
-    let failure = Failure::new(Reason::Misconfigured, "");
-    if let Err(status) = host::reply(&reply::failed(&failure, "none")) {
+    if let Err(status) = host::reply(&reply::misconfigured()) {
         error!("Envoy did not take an answer: status {status}");
     }
     Action::Pause

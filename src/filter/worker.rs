@@ -20,8 +20,8 @@ pub(super) struct Worker {
     delivery: RefCell<Delivery>,
     /// The streams that may still be answered. Envoy's word is not enough: see [`host::act_as`].
     exchanges: RefCell<BTreeMap<StreamId, Exchange>>,
-    /// Attempts by Envoy's id of their callout.
-    callouts: RefCell<BTreeMap<u32, AttemptId>>,
+    /// Attempts by Envoy's id of their callout, and how much of its answer is needed.
+    callouts: RefCell<BTreeMap<u32, (AttemptId, usize)>>,
 }
 
 impl Worker {
@@ -41,9 +41,9 @@ impl Worker {
 
     /// A request's headers are here; one that is not ours is forgotten at once.
     pub(super) fn headers_arrived(&self, stream: StreamId, headers: Headers) -> Step {
-        let mut exchange = Exchange::new(Rc::clone(&self.sender));
-        let step = exchange.headers_arrived(headers, host::random);
-        if step == Step::Wait {
+        let mut exchange = Exchange::new(Rc::clone(&self.sender), host::random);
+        let step = exchange.headers_arrived(headers);
+        if matches!(step, Step::Wait) {
             self.exchanges.borrow_mut().insert(stream, exchange);
         }
         step
@@ -56,17 +56,21 @@ impl Worker {
 
     /// A request is complete, within a callback of its stream.
     pub(super) fn request_ended(&self, stream: StreamId) -> Step {
-        if !self.exchanges.borrow().contains_key(&stream) {
+        let Some(needs) = self.exchanges.borrow().get(&stream).map(Exchange::needs) else {
             return Step::Pass;
-        }
+        };
         let Some(now) = host::now() else {
             let failure = Failure::new(Reason::CredentialsUnavailable, "the host has no clock");
             return self.tell(stream, |exchange| exchange.failed(failure));
         };
+        let attributes = host::attributes(needs);
         let body = host::request_body();
-        let step = self.tell(stream, |exchange| exchange.request_ended(body, now));
-        let Step::Send(submission) = step else { return step };
-        self.delivery.borrow_mut().submit(stream, submission, now);
+        let step = self.tell(stream, |exchange| exchange.request_ended(body, now, attributes));
+        match step {
+            Step::Send(submission) => self.delivery.borrow_mut().submit(stream, submission, now),
+            Step::Inquire(inquiry) => self.delivery.borrow_mut().inquire(stream, inquiry),
+            other => return other,
+        }
         host::run_root(self.root_id);
         Step::Wait
     }
@@ -79,8 +83,8 @@ impl Worker {
     /// A request is over, answered or not.
     pub(super) fn request_gone(&self, stream: StreamId) {
         let exchange = self.exchanges.borrow_mut().remove(&stream);
-        if exchange.is_some_and(|exchange| exchange.is_sending()) {
-            debug!("a client left while its message was on its way");
+        if exchange.is_some_and(|exchange| exchange.is_waiting()) {
+            debug!("a client left before its answer");
         }
     }
 
@@ -92,8 +96,9 @@ impl Worker {
                 None => return,
                 Some(Effect::Settle(stream, outcome)) => self.settle(stream, outcome),
                 Some(Effect::Dispatch(attempt, callout)) => match host::dispatch(&callout) {
-                    Ok(callout) => {
-                        self.callouts.borrow_mut().insert(callout, attempt);
+                    Ok(id) => {
+                        let expected = (attempt, callout.answer_bytes);
+                        self.callouts.borrow_mut().insert(id, expected);
                     }
                     Err(error) => self.delivery.borrow_mut().refused(attempt, error),
                 },
@@ -103,9 +108,9 @@ impl Worker {
 
     /// A callout ended, within a callback of the root.
     pub(super) fn callout_ended(&self, callout: u32, num_headers: usize, body_size: usize) {
-        let Some(attempt) = self.callouts.borrow_mut().remove(&callout) else { return };
-        let answer = host::answer(num_headers, body_size);
-        self.delivery.borrow_mut().answered(attempt, &answer);
+        let Some((attempt, most)) = self.callouts.borrow_mut().remove(&callout) else { return };
+        let answer = host::answer(num_headers, body_size.min(most));
+        self.delivery.borrow_mut().answered(attempt, answer);
         self.pump();
     }
 
@@ -129,16 +134,13 @@ pub(super) fn answer(reply: &Reply, report: &Report) {
     if let Err(status) = host::reply(reply) {
         error!("Envoy did not take the answer to {}: status {status}", report.tracking_id);
     }
-    let Report { route, entity, tracking_id, outcome } = report;
+    let Report { route, tracking_id, outcome } = report;
     let Outcome::Failed(failure) = outcome else {
-        debug!("accepted: route={route} entity={entity} tracking_id={tracking_id}");
+        debug!("answered: route={route} tracking_id={tracking_id}");
         return;
     };
     // A client's own mistakes must not fill the log of a gateway.
-    let level = if reply.status < 500 { Level::Info } else { Level::Warn };
+    let level = if failure.reason.status() < 500 { Level::Info } else { Level::Warn };
     let (reason, cause) = (failure.reason.as_str(), &failure.cause);
-    log!(
-        level,
-        "{reason}: route={route} entity={entity} tracking_id={tracking_id} cause={cause:?}"
-    );
+    log!(level, "{reason}: route={route} tracking_id={tracking_id} cause={cause:?}");
 }

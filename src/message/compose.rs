@@ -1,61 +1,188 @@
 //! From a request to its message.
 
-use std::time::Duration;
+use serde_json::Value as Json;
 
 use super::property::DIAGNOSTIC_ID;
-use super::{BrokerProperties, ContentTypeFault, Message, Property, PropertyFault, Unsendable};
-use crate::config::{Payload, Schedule, Send};
+use super::{
+    BrokerProperties, ContentTypeFault, Message, Property, PropertyFault, Unsendable, Value,
+    ValueFault,
+};
+use crate::config::{
+    BrokerConfig, Entity, EntityConfig, Lifetime, Payload, PropertyConfig, Schedule,
+    ScheduleConfig, Send,
+};
 use crate::headers::Headers;
+use crate::template::{Absent, Scope, Template, TreeError};
 
-/// Builds the message that a route sends for a request.
+/// Builds the message that a route sends for a request, and says where it goes. A message whose
+/// body is the request's is left without one, for the caller to move it in.
 ///
 /// # Errors
 /// When what the message takes from the request cannot be taken.
-pub fn compose(
-    send: &Send,
-    request: &Headers,
-    tracking_id: &str,
-    body: Vec<u8>,
-    now: Duration,
-) -> Result<Message, Unsendable> {
-    let config = &send.broker_properties;
-    let message_id = config.message_id.as_deref().unwrap_or(tracking_id);
-    let broker = BrokerProperties {
-        message_id: message_id.to_owned(),
-        texts: config.texts.clone(),
-        time_to_live: config.time_to_live,
-        scheduled_enqueue_time: config.scheduled_enqueue_time.map(|schedule| match schedule {
-            Schedule::At(time) => time,
-            Schedule::After(delay) => now.saturating_add(delay),
-        }),
-    };
-    let mut properties = send.properties.clone();
-    forward_headers(&send.forward_headers, request, &mut properties)?;
-    trace_context(request, &mut properties);
-    Ok(Message {
-        content_type: content_type(send, request)?,
-        body: match &send.payload {
-            Payload::Body => body,
-            Payload::Json(fixed) | Payload::Text(fixed) => fixed.clone(),
-        },
-        broker,
+pub fn compose(send: &Send, scope: &Scope<'_>) -> Result<(Entity, Message), Unsendable> {
+    let entity = entity(&send.entity, scope)?;
+    let body = body(&send.payload, scope)?;
+    let mut properties = properties(&send.properties, scope)?;
+    forward_headers(&send.forward_headers, scope.headers, &mut properties)?;
+    trace_context(scope.headers, &mut properties);
+    let json = body.as_ref().is_some_and(|body| body.is_json);
+    let message = Message {
+        content_type: content_type(send, scope, json)?,
+        body: body.map(|body| body.bytes).unwrap_or_default(),
+        broker: broker_properties(&send.broker_properties, scope)?,
         properties,
-    })
+    };
+    Ok((entity, message))
+}
+
+fn text(template: &Template, scope: &Scope<'_>, place: &str) -> Result<Option<String>, Unsendable> {
+    let text = template.text(scope).map_err(|error| fault(place, ValueFault::Eval(error)))?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+fn fault(place: &str, fault: ValueFault) -> Unsendable {
+    Unsendable::Value(place.to_owned(), fault)
+}
+
+fn entity(config: &EntityConfig, scope: &Scope<'_>) -> Result<Entity, Unsendable> {
+    match config {
+        EntityConfig::Fixed(entity) => Ok(entity.clone()),
+        EntityConfig::Chosen(template, allowed) => {
+            const PLACE: &str = "the queue or topic";
+            let path = text(template, scope, PLACE)?;
+            let path = path.ok_or_else(|| fault(PLACE, ValueFault::Missing))?;
+            let found = allowed.iter().find(|entity| entity.path == path);
+            found.cloned().ok_or_else(|| fault(PLACE, ValueFault::Unfit("one that is allowed")))
+        }
+    }
+}
+
+struct Body {
+    bytes: Vec<u8>,
+    is_json: bool,
+}
+
+/// The body that the route makes; `None` when it is the request's.
+fn body(payload: &Payload, scope: &Scope<'_>) -> Result<Option<Body>, Unsendable> {
+    const PLACE: &str = "payload";
+    let json = |value: &Json| Body { bytes: value.to_string().into_bytes(), is_json: true };
+    match payload {
+        Payload::Body => Ok(None),
+        Payload::Json(tree) => match tree.value(scope, Absent::Refuse) {
+            Ok(value) => Ok(value.map(|value| json(&value))),
+            Err(TreeError { place, error }) => {
+                let dot = if place.is_empty() || place.starts_with('[') { "" } else { "." };
+                let place = format!("{PLACE}{dot}{place}");
+                Err(fault(&place, error.map_or(ValueFault::Missing, ValueFault::Eval)))
+            }
+        },
+        Payload::Text(template) => match template.value(scope) {
+            Ok(Some(Json::String(text))) => {
+                Ok(Some(Body { bytes: text.into_bytes(), is_json: false }))
+            }
+            Ok(Some(value)) => Ok(Some(json(&value))),
+            Ok(None) => Err(fault(PLACE, ValueFault::Missing)),
+            Err(error) => Err(fault(PLACE, ValueFault::Eval(error))),
+        },
+    }
 }
 
 /// The route's content type, else the request's, else JSON where the route makes JSON.
-fn content_type(send: &Send, request: &Headers) -> Result<Option<String>, Unsendable> {
-    if send.content_type.is_some() {
-        return Ok(send.content_type.clone());
+fn content_type(
+    send: &Send,
+    scope: &Scope<'_>,
+    makes_json: bool,
+) -> Result<Option<String>, Unsendable> {
+    if let Some(template) = &send.content_type
+        && let Some(text) = text(template, scope, "content_type")?
+    {
+        return Ok(Some(text));
     }
-    let mut lines = request.all("content-type").filter(|line| !line.is_empty());
+    let mut lines = scope.headers.all("content-type").filter(|line| !line.is_empty());
     let Some(line) = lines.next() else {
-        let json = matches!(send.payload, Payload::Json(_));
-        return Ok(json.then(|| "application/json".to_owned()));
+        return Ok(makes_json.then(|| "application/json".to_owned()));
     };
     let text = std::str::from_utf8(line).ok().filter(|_| lines.next().is_none());
     text.map(|text| Some(text.to_owned()))
         .ok_or(Unsendable::ContentType(ContentTypeFault::Malformed))
+}
+
+fn broker_properties(
+    config: &BrokerConfig,
+    scope: &Scope<'_>,
+) -> Result<BrokerProperties, Unsendable> {
+    let message_id = match &config.message_id {
+        Some(template) => text(template, scope, "broker_properties.MessageId")?,
+        None => None,
+    };
+    let message_id = message_id.unwrap_or_else(|| scope.tracking_id.to_owned());
+    let mut broker = BrokerProperties::new(message_id);
+    for (property, template) in &config.texts {
+        let place = format!("broker_properties.{}", property.name());
+        if let Some(text) = text(template, scope, &place)? {
+            broker.texts.push((*property, text));
+        }
+    }
+    broker.time_to_live = match &config.time_to_live {
+        Some(Lifetime::Fixed(life)) => Some(*life),
+        Some(Lifetime::Computed(template)) => life(template, scope)?,
+        None => None,
+    };
+    let now = scope.now.unwrap_or_default();
+    broker.scheduled_enqueue_time = match &config.scheduled_enqueue_time {
+        Some(ScheduleConfig::Fixed(schedule)) => Some(schedule.time(now)),
+        Some(ScheduleConfig::Computed(template)) => {
+            schedule(template, scope)?.map(|schedule| schedule.time(now))
+        }
+        None => None,
+    };
+    Ok(broker)
+}
+
+fn life(template: &Template, scope: &Scope<'_>) -> Result<Option<std::time::Duration>, Unsendable> {
+    const PLACE: &str = "broker_properties.TimeToLive";
+    let value = template.value(scope).map_err(|error| fault(PLACE, ValueFault::Eval(error)))?;
+    let life = match value {
+        None | Some(Json::Null) => return Ok(None),
+        Some(Json::String(text)) => Lifetime::parse(&text),
+        Some(Json::Number(number)) => number.as_f64().and_then(Lifetime::from_seconds),
+        Some(_) => None,
+    };
+    let unfit = ValueFault::Unfit("a duration such as \"30s\", or a number of seconds");
+    life.map(Some).ok_or_else(|| fault(PLACE, unfit))
+}
+
+fn schedule(template: &Template, scope: &Scope<'_>) -> Result<Option<Schedule>, Unsendable> {
+    const PLACE: &str = "broker_properties.ScheduledEnqueueTimeUtc";
+    let Some(text) = text(template, scope, PLACE)? else { return Ok(None) };
+    let unfit = ValueFault::Unfit("a delay such as \"+10m\", or a time in RFC 3339 or RFC 1123");
+    Schedule::parse(&text).map(Some).ok_or_else(|| fault(PLACE, unfit))
+}
+
+fn properties(
+    config: &[(String, PropertyConfig)],
+    scope: &Scope<'_>,
+) -> Result<Vec<Property>, Unsendable> {
+    let mut properties = Vec::with_capacity(config.len() + 3);
+    for (name, property) in config {
+        let value = match property {
+            PropertyConfig::Fixed(value) => value.clone(),
+            PropertyConfig::Computed(template) => {
+                let eval = |error| fault(&format!("properties.{name}"), ValueFault::Eval(error));
+                match template.value(scope).map_err(eval)? {
+                    None | Some(Json::Null) => continue,
+                    Some(Json::Bool(value)) => Value::Bool(value),
+                    Some(Json::String(text)) => Value::Text(text),
+                    Some(Json::Number(value)) if value.as_f64().is_some_and(f64::is_finite) => {
+                        Value::Number(value)
+                    }
+                    Some(other) => Value::Text(other.to_string()),
+                }
+            }
+        };
+        properties.push(Property { name: name.clone(), value });
+    }
+    Ok(properties)
 }
 
 fn forward_headers(

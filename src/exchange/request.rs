@@ -1,0 +1,86 @@
+//! What is kept of a request until it is answered.
+
+use std::time::Duration;
+
+use uuid::Builder;
+
+use crate::headers::Headers;
+use crate::message::limits;
+use crate::reply::{Failure, Reason};
+use crate::template::{Attributes, Random, Scope};
+
+/// Longest `Idempotency-Key`: it becomes the `MessageId`.
+const IDEMPOTENCY_KEY_CHARS: usize = limits::ID_CHARS;
+
+/// A request of ours.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) headers: Headers,
+    /// Index among the routes.
+    pub(super) route: usize,
+    pub(super) captures: Vec<(String, String)>,
+    pub(super) tracking_id: String,
+    /// When it was complete.
+    pub(super) now: Option<Duration>,
+    pub(super) attributes: Attributes,
+}
+
+impl Request {
+    /// A request with its id, and what is wrong with its headers.
+    pub(super) fn new(
+        headers: Headers,
+        route: usize,
+        captures: Vec<(String, String)>,
+        random: Random,
+    ) -> (Self, Option<Failure>) {
+        let key = idempotency_key(&headers);
+        let tracking_id = match key {
+            Ok(Some(key)) => Some(key.to_owned()),
+            _ => random().map(fresh_id),
+        };
+        let fault = match (&tracking_id, key) {
+            (None, _) => Some(Failure::new(Reason::Misconfigured, "the host gave no random bytes")),
+            (_, Err(fault)) => Some(Failure::of_request(Reason::InvalidMessage, fault)),
+            _ => None,
+        };
+        let tracking_id = tracking_id.unwrap_or_else(|| "none".to_owned());
+        let attributes = Attributes::default();
+        (Self { headers, route, captures, tracking_id, now: None, attributes }, fault)
+    }
+
+    pub(super) fn content_length(&self) -> Option<usize> {
+        self.headers.first_text("content-length")?.parse().ok()
+    }
+
+    /// What expressions see of it, without its body.
+    pub(super) fn scope<'a>(&'a self, route: &'a str, random: Random) -> Scope<'a> {
+        let mut scope = Scope::new(&self.headers, &self.attributes, random);
+        scope.captures = &self.captures;
+        scope.tracking_id = &self.tracking_id;
+        scope.route = route;
+        scope.now = self.now;
+        scope
+    }
+}
+
+/// The client's `Idempotency-Key`, if it sent one.
+fn idempotency_key(headers: &Headers) -> Result<Option<&str>, &'static str> {
+    let mut lines = headers.all("idempotency-key");
+    let Some(key) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err("Idempotency-Key stands more than once");
+    }
+    let fits =
+        (1..=IDEMPOTENCY_KEY_CHARS).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(key)
+        .ok()
+        .filter(|_| fits)
+        .map(Some)
+        .ok_or("Idempotency-Key must be 1 to 128 visible ASCII characters")
+}
+
+/// A version 4 UUID. Never Envoy's `x-request-id`: a client may repeat it, and duplicate detection
+/// would then drop a message.
+fn fresh_id(random: [u8; 16]) -> String {
+    Builder::from_random_bytes(random).into_uuid().to_string()
+}

@@ -1,0 +1,53 @@
+//! What expressions may name, which depends on where they stand.
+
+use std::cell::Cell;
+
+/// The names of one place, and what the expressions there turn out to need.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Captures of the route's path template; `None`, when they are not known, allows any.
+    pub captures: Option<Vec<String>>,
+    /// Whether the request's body is there.
+    pub body: bool,
+    /// Whether the answer of a lookup is there.
+    pub lookup: bool,
+    needs: Cell<Needs>,
+}
+
+/// What the host is asked for only when an expression uses it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Claims of a JSON web token.
+    pub jwt: bool,
+    /// The client's address.
+    pub source_address: bool,
+}
+
+impl Names {
+    /// The names of a route with these captures.
+    pub fn new(captures: Option<Vec<String>>, body: bool, lookup: bool) -> Self {
+        Self { captures, body, lookup, needs: Cell::default() }
+    }
+
+    /// What the expressions compiled so far need.
+    pub fn needs(&self) -> Needs {
+        self.needs.get()
+    }
+
+    /// Adds the needs of expressions elsewhere in the route.
+    pub fn add(&self, needs: Needs) {
+        let own = self.needs.get();
+        self.needs.set(Needs {
+            jwt: own.jwt || needs.jwt,
+            source_address: own.source_address || needs.source_address,
+        });
+    }
+
+    pub(super) fn need_jwt(&self) {
+        self.needs.set(Needs { jwt: true, ..self.needs.get() });
+    }
+
+    pub(super) fn need_source_address(&self) {
+        self.needs.set(Needs { source_address: true, ..self.needs.get() });
+    }
+}
