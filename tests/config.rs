@@ -644,3 +644,67 @@ fn times_are_read_in_both_forms() {
         );
     }
 }
+
+#[test]
+fn a_route_may_go_elsewhere() {
+    let mut config = minimal();
+    config["routes"] = json!([
+        {"name": "a", "match": {"path": "/a"}, "send": {"queue": "a"}},
+        {"name": "b", "match": {"path": "/b"}, "send": {"queue": "b"}, "cluster": "other",
+         "namespace": "fabrikam.servicebus.windows.net",
+         "credentials": {"sas": {"key_name": "send", "key": {"env": "SB_KEY"}}}},
+        {"name": "c", "match": {"path": "/c"}, "send": {"queue": "c"}, "cluster": "third"}
+    ]);
+    let sender = sender(&config);
+    let destination = |index: usize| match &sender.routes[index].action {
+        Action::Send(_, destination) => std::rc::Rc::clone(destination),
+        Action::Lookup(_) => panic!("a lookup"),
+    };
+    let contoso = "contoso.servicebus.windows.net";
+    assert_eq!(destination(0).namespace, contoso);
+    assert_eq!(destination(1).namespace, "fabrikam.servicebus.windows.net");
+    assert!(matches!(*destination(1).credentials, Credentials::Sas { .. }));
+    assert_eq!(
+        (destination(2).namespace.as_str(), destination(2).cluster.as_str()),
+        (contoso, "third")
+    );
+    assert!(matches!(*destination(2).credentials, Credentials::Upstream));
+    // With all three in each route, the general ones may be left out.
+    let mut own = config["routes"][1].clone();
+    own["name"] = json!("own");
+    assert!(parse(&json!({"routes": [own]}).to_string()).is_ok());
+    assert_eq!(
+        error(&json!({"routes": [config["routes"][2]]})),
+        "routes[0].namespace: is required\nroutes[0].credentials: is required"
+    );
+}
+
+#[test]
+fn a_connection_string_stays_in_its_namespace() {
+    let mut config =
+        with("/credentials", json!({"connection_string": {"env": "SB_CONNECTION_STRING"}}));
+    config["routes"][0]["namespace"] = json!("fabrikam.servicebus.windows.net");
+    assert_eq!(
+        error(&config),
+        "routes[0].namespace: needs credentials of its own: the general connection string is for \
+         \"contoso.servicebus.windows.net\""
+    );
+}
+
+#[test]
+fn a_lookup_needs_no_namespace() {
+    let lookup = |lookup: Json| {
+        json!({"routes": [{
+            "name": "status", "match": {"path_template": "/orders/{id}/status"}, "lookup": lookup
+        }]})
+    };
+    let good = json!({"cluster": "store", "authority": "store:8080", "path": "/s/${path.id}"});
+    assert!(parse(&lookup(good).to_string()).is_ok());
+    assert_eq!(
+        error(&lookup(json!({"cluster": "", "authority": "a b", "path": "s", "timeout": "0s"}))),
+        "routes[0].lookup.cluster: must not be empty\n\
+         routes[0].lookup.authority: expected a host, with a port where it needs one, found \"a b\"\n\
+         routes[0].lookup.path: expected a path such as \"/status/${path.id}\", found \"s\"\n\
+         routes[0].lookup.timeout: expected a duration from 1ms to 3600s, found \"0s\""
+    );
+}

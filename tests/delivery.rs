@@ -15,7 +15,7 @@ use std::time::Duration;
 use common::{NOW, plain_sender, sender};
 use envoy_service_bus::config::{Action, Destination, Entity, Sender};
 use envoy_service_bus::delivery::{
-    Answer, AttemptId, Callout, Delivery, DispatchError, Effect, StreamId, Submission,
+    Answer, AttemptId, Callout, Delivery, DispatchError, Effect, Inquiry, StreamId, Submission,
 };
 use envoy_service_bus::message::{Form, Packed};
 use envoy_service_bus::reply::{Outcome, Reason};
@@ -186,4 +186,41 @@ fn a_refused_token_is_not_used_again() {
     assert_eq!(settled(&mut worker), (StreamId(1), Some(Reason::BrokerUnauthorized)));
     let (_, anew) = token(&mut worker, 3, 61);
     assert_ne!(signed, anew);
+}
+
+#[test]
+fn a_lookup_has_its_own_outcomes() {
+    let inquiry = || Inquiry {
+        cluster: "store".to_owned(),
+        authority: "store:80".to_owned(),
+        path: "/a".to_owned(),
+        timeout: Duration::from_secs(2),
+    };
+    let upstream = |status: &str| answer(status);
+    let envoys =
+        |status| Answer { headers: [(":status", status)].into_iter().collect(), body: vec![] };
+    let table = [
+        (upstream("200"), None),
+        (upstream("404"), Some(Reason::NotFound)),
+        (upstream("204"), Some(Reason::LookupUnavailable)),
+        (upstream("201"), Some(Reason::LookupUnavailable)),
+        (upstream("500"), Some(Reason::LookupUnavailable)),
+        (envoys("200"), Some(Reason::LookupUnavailable)),
+        (envoys("404"), Some(Reason::LookupUnavailable)),
+        (envoys("503"), Some(Reason::LookupUnavailable)),
+        (Answer::default(), Some(Reason::LookupUnavailable)),
+    ];
+    for (answer, reason) in table {
+        let mut worker = Worker::new(plain_sender());
+        worker.delivery.inquire(StreamId(1), inquiry());
+        let (attempt, callout) = dispatched(&mut worker);
+        assert_eq!((callout.cluster.as_str(), callout.timeout.as_secs()), ("store", 2));
+        worker.delivery.answered(attempt, answer.clone());
+        assert_eq!(settled(&mut worker), (StreamId(1), reason), "{answer:?}");
+    }
+    let mut worker = Worker::new(plain_sender());
+    worker.delivery.inquire(StreamId(1), inquiry());
+    let (attempt, _) = dispatched(&mut worker);
+    worker.delivery.refused(attempt, DispatchError::Unavailable);
+    assert_eq!(settled(&mut worker), (StreamId(1), Some(Reason::LookupUnavailable)));
 }

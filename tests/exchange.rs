@@ -15,7 +15,7 @@ use common::{NOW, RANDOM, UUID, plain_sender, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::Headers;
 use envoy_service_bus::reply::{Failure, Outcome, Reason, Reply};
-use envoy_service_bus::template::Attributes;
+use envoy_service_bus::template::{Attributes, Found};
 use serde_json::{Value as Json, json};
 
 fn random() -> Option<[u8; 16]> {
@@ -42,6 +42,27 @@ fn problem(step: Step) -> (u16, Json) {
 
 fn other_request() -> Headers {
     [(":method", "GET"), (":authority", "a"), (":path", "/other")].into_iter().collect()
+}
+
+/// A GET of a route that looks up `/order:status:{id}`.
+fn lookup_opened(path: &str) -> Exchange {
+    let route = json!({
+        "name": "status",
+        "match": {"methods": ["GET"], "path_template": "/orders/{id}/status"},
+        "lookup": {"cluster": "store", "authority": "store:80", "path": "/order:status:${path.id}",
+                   "timeout": "2s"},
+        "reply": {"body": {"id": "${lookup.json.trackingId}", "progress": "${lookup.json.progress}"},
+                  "failures": {"not_found": {"status": 410, "body": {"gone": "${path.id}"}}}}
+    });
+    let config = sender(json!({}), json!({}), json!({"routes": [route]}));
+    let mut exchange = Exchange::new(config, random);
+    let headers = [(":method", "GET"), (":authority", "a"), (":path", path)];
+    assert_eq!(kind(&exchange.headers_arrived(headers.into_iter().collect())), Kind::Wait);
+    exchange
+}
+
+fn found(body: &[u8]) -> Found {
+    Found { status: 200, headers: Headers::default(), body: body.to_vec() }
 }
 
 /// What an event may lead to.
@@ -82,9 +103,14 @@ fn every_state_meets_every_event() {
         let _ = exchange.settled(Outcome::Accepted);
         exchange
     };
-    let states = [fresh, passing, receiving, sending, answered];
+    let inquiring: Build = || {
+        let mut exchange = lookup_opened("/orders/1/status");
+        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+        exchange
+    };
+    let states = [fresh, passing, receiving, sending, inquiring, answered];
 
-    let events: [(&str, Event); 9] = [
+    let events: [(&str, Event); 10] = [
         ("our headers", |e| e.headers_arrived(request(&[]))),
         ("other headers", |e| e.headers_arrived(other_request())),
         ("small body", |e| e.body_grew(262_144)),
@@ -92,21 +118,24 @@ fn every_state_meets_every_event() {
         ("end", |e| e.request_ended(b"{}".to_vec(), NOW, Attributes::default())),
         ("large end", |e| e.request_ended(vec![b'a'; 262_145], NOW, Attributes::default())),
         ("accepted", |e| e.settled(Outcome::Accepted)),
+        ("found", |e| e.settled(Outcome::Found(found(b"{}")))),
         ("failed", |e| e.settled(Outcome::Failed(Failure::new(Reason::BrokerError, "")))),
         ("no clock", |e| e.failed(Failure::new(Reason::CredentialsUnavailable, ""))),
     ];
     use Kind::{Pass, Send, Wait};
-    // One row an event; columns fresh, passing, receiving, sending, answered.
+    // One row an event; columns fresh, passing, receiving, sending, inquiring, answered.
     let table = [
-        [Wait, Pass, Wait, Wait, Wait],
-        [Pass, Pass, Wait, Wait, Wait],
-        [Wait, Pass, Wait, Wait, Wait],
-        [Wait, Pass, Kind::Reply(413), Wait, Wait],
-        [Wait, Pass, Send, Wait, Wait],
-        [Wait, Pass, Kind::Reply(413), Wait, Wait],
-        [Wait, Pass, Wait, Kind::Reply(202), Wait],
-        [Wait, Pass, Wait, Kind::Reply(503), Wait],
-        [Wait, Pass, Kind::Reply(503), Kind::Reply(503), Wait],
+        [Wait, Pass, Wait, Wait, Wait, Wait],
+        [Pass, Pass, Wait, Wait, Wait, Wait],
+        [Wait, Pass, Wait, Wait, Wait, Wait],
+        [Wait, Pass, Kind::Reply(413), Wait, Wait, Wait],
+        [Wait, Pass, Send, Wait, Wait, Wait],
+        [Wait, Pass, Kind::Reply(413), Wait, Wait, Wait],
+        // A lookup is never answered by a stored message, nor a message by a lookup.
+        [Wait, Pass, Wait, Kind::Reply(202), Wait, Wait],
+        [Wait, Pass, Wait, Wait, Kind::Reply(200), Wait],
+        [Wait, Pass, Wait, Kind::Reply(503), Kind::Reply(503), Wait],
+        [Wait, Pass, Kind::Reply(503), Kind::Reply(503), Kind::Reply(503), Wait],
     ];
     for ((name, event), row) in events.into_iter().zip(table) {
         for (state, expected) in states.into_iter().zip(row) {
@@ -314,4 +343,185 @@ fn the_brokers_wish_comes_before_our_own() {
     let failure = Failure { retry_after: Some(77), ..Failure::new(Reason::Throttled, "") };
     let reply = reply(exchange.settled(Outcome::Failed(failure)));
     assert!(reply.headers.contains(&("retry-after".to_owned(), "77".to_owned())));
+}
+
+#[test]
+fn a_lookup_asks_and_answers() {
+    let mut exchange = lookup_opened("/orders/a%2Fb%20c/status");
+    let Step::Inquire(inquiry) = exchange.request_ended(vec![], NOW, Attributes::default()) else {
+        panic!("no inquiry")
+    };
+    assert_eq!(inquiry.cluster, "store");
+    assert_eq!(inquiry.authority, "store:80");
+    assert_eq!(inquiry.path, "/order:status:a%2Fb%20c");
+    assert_eq!(inquiry.timeout, std::time::Duration::from_secs(2));
+    let body = br#"{"trackingId": "t-1", "more": 1}"#;
+    let reply = reply(exchange.settled(Outcome::Found(found(body))));
+    assert_eq!((reply.status, reply.details.as_str()), (200, "service_bus_found"));
+    // What the store does not know is left out.
+    assert_eq!(reply.body, br#"{"id":"t-1"}"#);
+}
+
+#[test]
+fn a_lookup_that_finds_no_json_fails() {
+    let mut exchange = lookup_opened("/orders/1/status");
+    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+    let (status, problem) = problem(exchange.settled(Outcome::Found(found(b"<html>canary"))));
+    assert_eq!((status, &problem["reason"]), (503, &json!("lookup_unavailable")));
+    assert!(!problem.to_string().contains("canary"));
+}
+
+#[test]
+fn a_route_may_change_the_answer_to_a_failure() {
+    let mut exchange = lookup_opened("/orders/x%22y/status");
+    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+    let failure = Failure::new(Reason::NotFound, "");
+    let reply = reply(exchange.settled(Outcome::Failed(failure)));
+    assert_eq!(reply.status, 410);
+    assert_eq!(reply.body, br#"{"gone":"x\"y"}"#);
+    let header = |name| reply.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    assert_eq!(header("content-type"), Some("application/json"));
+    assert_eq!(header("x-tracking-id"), Some(UUID));
+    assert_eq!(reply.details, "service_bus_not_found");
+
+    let change = json!({"failures": {"throttled": {
+        "status": 429, "headers": {"Retry-After": "120", "x-client": "${request.headers['x-c']}"}
+    }}});
+    let config = sender(json!({"queue": "orders"}), change, json!({}));
+    // A value that cannot be a header is left out: the failure must be told.
+    for (client, told) in [(&b"a"[..], Some("a")), ("é".as_bytes(), None)] {
+        let mut exchange = Exchange::new(Rc::clone(&config), random);
+        let _ = exchange.headers_arrived(request(&[("x-c", client)]));
+        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+        let failure = Failure::new(Reason::Throttled, "");
+        let reply = self::reply(exchange.settled(Outcome::Failed(failure)));
+        let headers = |name| reply.headers.iter().filter(|(n, _)| n == name).collect::<Vec<_>>();
+        assert_eq!(headers("retry-after"), [&("retry-after".to_owned(), "120".to_owned())]);
+        assert_eq!(headers("x-client").first().map(|(_, value)| value.as_str()), told);
+        let body: Json = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!((&body["status"], &body["title"]), (&json!(429), &json!("Too Many Requests")));
+        assert_eq!(body["reason"], "throttled");
+    }
+}
+
+#[test]
+fn a_message_is_made_from_the_request() {
+    let config = sender(
+        json!({
+            "queue": "${request.headers['x-queue']}", "allowed": ["orders", "returns"],
+            "payload": {"id": "${tracking_id}", "order": "${request.json.order}", "at": "${now}"},
+            "broker_properties": {
+                "MessageId": "${request.json.id}", "SessionId": "${request.json.customer}",
+                "TimeToLive": "${request.json.ttl}", "ScheduledEnqueueTimeUtc": "${request.json.at}"
+            },
+            "properties": {"count": "${request.json.n}", "vip": "${request.json.n > 1}",
+                           "absent": "${request.json.absent}"}
+        }),
+        json!({"headers": {"location": "/orders/${tracking_id}"}, "body": {"n": "${request.json.n}"}}),
+        json!({}),
+    );
+    let send = |body: Json, queue: &str| {
+        let mut exchange = Exchange::new(Rc::clone(&config), random);
+        let _ = exchange.headers_arrived(request(&[("x-queue", queue.as_bytes())]));
+        let body = body.to_string().into_bytes();
+        let step = exchange.request_ended(body, NOW, Attributes::default());
+        (exchange, step)
+    };
+    let full = json!({"id": "m-1", "order": {"a": [1]}, "customer": 7, "ttl": "90s", "n": 2,
+                      "at": "+1m"});
+    let (mut exchange, step) = send(full.clone(), "returns");
+    let Step::Send(submission) = step else { panic!("{step:?}") };
+    assert_eq!(submission.entity.path, "returns");
+    let expected = json!({"id": UUID, "order": {"a": [1]}, "at": "2026-11-21T00:00:00.000Z"});
+    assert_eq!(submission.packed.body, expected.to_string().into_bytes());
+    let header = |name| {
+        let found = submission.packed.headers.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    assert_eq!(
+        header("brokerproperties"),
+        Some(
+            "{\"MessageId\":\"m-1\",\"SessionId\":\"7\",\
+             \"ScheduledEnqueueTimeUtc\":\"Sat, 21 Nov 2026 00:01:00 GMT\",\"TimeToLive\":90}"
+        )
+    );
+    assert_eq!((header("count"), header("vip"), header("absent")), (Some("2"), Some("true"), None));
+    let answer = reply(exchange.settled(Outcome::Accepted));
+    assert_eq!(answer.body, br#"{"n":2}"#);
+    let location = ("location".to_owned(), format!("/orders/{UUID}"));
+    assert!(answer.headers.contains(&location));
+
+    let refusals = [
+        ("/order", Json::Null, "orders", None),
+        (
+            "/ttl",
+            json!("soon"),
+            "orders",
+            Some(
+                "broker_properties.TimeToLive must be a duration such as \"30s\", or a number of \
+               seconds",
+            ),
+        ),
+        (
+            "/ttl",
+            json!(0.5),
+            "orders",
+            Some(
+                "broker_properties.TimeToLive must be a duration such as \"30s\", or a number of \
+               seconds",
+            ),
+        ),
+        (
+            "/at",
+            json!("later"),
+            "orders",
+            Some(
+                "broker_properties.ScheduledEnqueueTimeUtc must be a delay such as \"+10m\", or a \
+               time in RFC 3339 or RFC 1123",
+            ),
+        ),
+        ("/n", json!("many"), "orders", Some("properties.vip cannot be made from this request")),
+        (
+            "/id",
+            json!("x".repeat(129)),
+            "orders",
+            Some("property \"MessageId\" has more than 128 characters"),
+        ),
+        ("/id", json!("m"), "others", Some("the queue or topic must be one that is allowed")),
+    ];
+    for (pointer, value, queue, detail) in refusals {
+        let mut body = full.clone();
+        *body.pointer_mut(pointer).unwrap() = value;
+        let (_, step) = send(body, queue);
+        match detail {
+            None => assert_eq!(kind(&step), Kind::Send, "{pointer}"),
+            Some(detail) => {
+                let (status, problem) = problem(step);
+                assert_eq!((status, problem["detail"].as_str()), (400, Some(detail)));
+            }
+        }
+    }
+    let mut body = full;
+    body.as_object_mut().unwrap().remove("order");
+    let (_, step) = send(body, "orders");
+    let (status, problem) = problem(step);
+    assert_eq!(status, 400);
+    assert_eq!(problem["detail"], "payload.order is missing from the request");
+}
+
+#[test]
+fn a_reply_that_cannot_be_made_stops_the_message() {
+    let reply_config = json!({"headers": {"location": "/orders/${request.json.id}"}});
+    let config = sender(json!({"queue": "orders"}), reply_config, json!({}));
+    let end = |body: &[u8]| {
+        let mut exchange = Exchange::new(Rc::clone(&config), random);
+        let _ = exchange.headers_arrived(request(&[]));
+        exchange.request_ended(body.to_vec(), NOW, Attributes::default())
+    };
+    assert_eq!(kind(&end(b"{\"id\":\"1\"}")), Kind::Send);
+    for body in [&b"{\"id\":\"a\\r\\nset-cookie: b\"}"[..], "{\"id\":\"é\"}".as_bytes()] {
+        let (status, problem) = problem(end(body));
+        assert_eq!(status, 400);
+        assert_eq!(problem["detail"], "reply.headers.location must be visible ASCII characters");
+    }
 }
