@@ -1,0 +1,74 @@
+"""What the module asks of its host. A host that lacks one of these cannot load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from artifact import wasm
+
+WASI = {"environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get"}
+
+# What the filter calls.
+NEEDED = {
+    "proxy_get_buffer_bytes",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_get_header_map_pairs",
+    "proxy_get_log_level",
+    "proxy_http_call",
+    "proxy_log",
+    "proxy_send_local_response",
+    "proxy_set_effective_context",
+}
+
+# What the SDK's traits can call: the linker cannot tell that the filter never does.
+OF_THE_SDK = {
+    "proxy_add_header_map_value",
+    "proxy_call_foreign_function",
+    "proxy_close_stream",
+    "proxy_continue_stream",
+    "proxy_dequeue_shared_queue",
+    "proxy_done",
+    "proxy_enqueue_shared_queue",
+    "proxy_get_header_map_value",
+    "proxy_get_property",
+    "proxy_get_shared_data",
+    "proxy_get_status",
+    "proxy_grpc_call",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_grpc_send",
+    "proxy_grpc_stream",
+    "proxy_register_shared_queue",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_resolve_shared_queue",
+    "proxy_set_buffer_bytes",
+    "proxy_set_header_map_pairs",
+    "proxy_set_property",
+    "proxy_set_shared_data",
+    "proxy_set_tick_period_milliseconds",
+}
+
+
+def test_it_imports_these_functions_and_no_others(module: Path) -> None:
+    assert wasm.imports(module) == {
+        *(("wasi_snapshot_preview1", name) for name in WASI),
+        *(("env", name) for name in NEEDED | OF_THE_SDK),
+    }
+
+
+def test_it_exports_the_callbacks_that_the_filter_lives_by(module: Path) -> None:
+    assert {
+        "memory",
+        "proxy_abi_version_0_2_1",
+        "proxy_on_configure",
+        "proxy_on_context_create",
+        "proxy_on_delete",
+        "proxy_on_http_call_response",
+        "proxy_on_log",
+        "proxy_on_memory_allocate",
+        "proxy_on_request_body",
+        "proxy_on_request_headers",
+        "proxy_on_request_trailers",
+        "proxy_on_vm_start",
+    } <= wasm.exports(module)
