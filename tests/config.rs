@@ -708,3 +708,51 @@ fn a_lookup_needs_no_namespace() {
          routes[0].lookup.timeout: expected a duration from 1ms to 3600s, found \"0s\""
     );
 }
+
+#[test]
+fn the_readmes_example_is_accepted() {
+    let readme = include_str!("../README.md");
+    let (_, from) = readme.split_once("```json\n").unwrap();
+    let (example, _) = from.split_once("```").unwrap();
+    assert!(parse(example).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn the_whole_202_pattern_is_accepted() {
+    let config = json!({
+        "namespace": "contoso.servicebus.windows.net",
+        "cluster": "servicebus",
+        "credentials": {"sas": {"key_name": "send-only", "key": {"env": "SB_KEY"},
+                                "token_ttl": "1h"}},
+        "role": "sender", "header_mode": "pause", "max_body_bytes": 262_144,
+        "delivery": {"timeout": "10s", "attempt_timeout": "5s", "max_in_flight": 1024},
+        "routes": [{
+            "name": "orders",
+            "match": {"methods": ["POST"], "path": "/orders"},
+            "send": {
+                "queue": "orders",
+                "payload": {"trackingId": "${tracking_id}", "orderId": "${request.json.orderId}",
+                            "items": "${request.json.items}", "submittedAt": "${now}"},
+                "content_type": "application/json",
+                "broker_properties": {"MessageId": "${request.headers['idempotency-key']}",
+                                      "SessionId": "${request.json.customerId}",
+                                      "TimeToLive": "1h", "Label": "order"},
+                "properties": {"tenant": "${request.headers['x-tenant']}", "priority": 5,
+                               "vip": true},
+                "forward_headers": ["x-tenant-id"]
+            },
+            "reply": {"status": 202,
+                      "headers": {"location": "/orders/${tracking_id}/status", "retry-after": "30"},
+                      "body": {"status": "processing", "trackingId": "${tracking_id}",
+                               "statusUrl": "/orders/${tracking_id}/status"}}
+        }, {
+            "name": "order-status",
+            "match": {"methods": ["GET"], "path_template": "/orders/{tracking_id}/status"},
+            "lookup": {"cluster": "status-store", "authority": "status-store",
+                       "path": "/order:status:${path.tracking_id}", "timeout": "10s"},
+            "reply": {"status": 200, "body": {"trackingId": "${lookup.json.trackingId}",
+                                              "status": "${lookup.json.status}"}}
+        }]
+    });
+    assert!(parse(&config.to_string()).unwrap().warnings.is_empty());
+}
