@@ -147,7 +147,10 @@ fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<R
     let delivery = fields
         .optional("delivery")
         .map_or_else(|| Some(DeliveryConfig::default()), |node| delivery::read(&node));
-    let routes = fields.required("routes").and_then(|node| route::read_all(&node, &fallback));
+    let routes = fields.required("routes");
+    let has_routes = routes.is_some();
+    let routes = routes.and_then(|node| route::read_all(&node, &fallback));
+    fallback.report_missing(&fields, has_routes);
     fields.finish();
     Some(Role::Sender(Rc::new(Sender {
         header_mode: header_mode?,

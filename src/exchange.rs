@@ -36,6 +36,8 @@ pub enum Step {
 pub struct Report {
     /// Name of the route.
     pub route: String,
+    /// Queue or topic, once it is known.
+    pub entity: Option<String>,
     /// The request's id.
     pub tracking_id: String,
     /// What became of the message.
@@ -123,7 +125,11 @@ impl Exchange {
         match &route.action {
             Action::Send(send, destination) => match self.prepare(route, send, body) {
                 Ok((entity, packed, reply)) => {
-                    self.advance(|request| State::Sending(request, Box::new(reply)));
+                    let path = entity.path.clone();
+                    self.advance(|mut request| {
+                        request.entity = Some(path);
+                        State::Sending(request, Box::new(reply))
+                    });
                     let destination = Rc::clone(destination);
                     Step::Send(Submission { destination, entity, packed })
                 }
@@ -231,8 +237,12 @@ impl Exchange {
             }
             (Outcome::Accepted, None) => return Step::Wait,
         };
-        let report =
-            Report { route: route.name.clone(), tracking_id: request.tracking_id.clone(), outcome };
+        let report = Report {
+            route: route.name.clone(),
+            entity: request.entity.clone(),
+            tracking_id: request.tracking_id.clone(),
+            outcome,
+        };
         Step::Reply(reply, report)
     }
 

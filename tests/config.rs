@@ -675,7 +675,21 @@ fn a_route_may_go_elsewhere() {
     assert!(parse(&json!({"routes": [own]}).to_string()).is_ok());
     assert_eq!(
         error(&json!({"routes": [config["routes"][2]]})),
-        "routes[0].namespace: is required\nroutes[0].credentials: is required"
+        "namespace: is required\ncredentials: is required"
+    );
+}
+
+#[test]
+fn what_is_missing_is_named_once() {
+    assert_eq!(
+        error(&json!({})),
+        "routes: is required\nnamespace: is required\ncluster: is required\n\
+         credentials: is required"
+    );
+    let route = |name: &str| json!({"name": name, "match": {"path": "/a"}, "send": {"queue": "a"}});
+    assert_eq!(
+        error(&json!({"cluster": "c", "routes": [route("a"), route("b")]})),
+        "namespace: is required\ncredentials: is required"
     );
 }
 

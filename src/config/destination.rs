@@ -1,5 +1,6 @@
 //! Where messages go: namespace, cluster and credentials, for all routes or for one.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::credentials::{self, Environment, Read};
@@ -34,6 +35,8 @@ pub(super) struct Fallback<'a> {
     whole: Option<Rc<Destination>>,
     /// Whether the three keys stood there, right or wrong.
     present: [bool; 3],
+    /// Whether a route needed one that did not.
+    missed: Cell<[bool; 3]>,
 }
 
 const KEYS: [&str; 3] = ["namespace", "cluster", "credentials"];
@@ -48,7 +51,8 @@ impl<'a> Fallback<'a> {
             .and_then(|node| credentials::read(&node, namespace.as_deref(), environment))
             .map(Rc::new);
         let whole = join(namespace.as_ref(), cluster.as_ref(), credentials.as_ref());
-        Self { environment, namespace, cluster, credentials, whole, present }
+        let missed = Cell::new([false; 3]);
+        Self { environment, namespace, cluster, credentials, whole, present, missed }
     }
 
     /// The destination of one route. What it says itself takes the place of the general part.
@@ -65,14 +69,7 @@ impl<'a> Fallback<'a> {
             }
             return None;
         }
-        let mut missing = false;
-        for ((key, own), general) in KEYS.into_iter().zip(own).zip(self.present) {
-            if !own && !general {
-                fields.missing(key);
-                missing = true;
-            }
-        }
-        if missing {
+        if self.misses(own) {
             return None;
         }
         if own == [false; 3] {
@@ -95,6 +92,31 @@ impl<'a> Fallback<'a> {
             None => self.credentials.clone(),
         };
         join(host.as_ref(), cluster.as_ref(), credentials.as_ref())
+    }
+
+    /// Whether a route that sets `own` lacks a part, which is remembered.
+    fn misses(&self, own: [bool; 3]) -> bool {
+        let mut missed = self.missed.get();
+        let mut any = false;
+        for ((missed, own), present) in missed.iter_mut().zip(own).zip(self.present) {
+            let lacks = !own && !present;
+            *missed |= lacks;
+            any |= lacks;
+        }
+        self.missed.set(missed);
+        any
+    }
+
+    /// Reports what routes lack; without routes, all that is not there.
+    pub(super) fn report_missing(&self, fields: &Fields<'_>, has_routes: bool) {
+        if !has_routes {
+            self.misses([false; 3]);
+        }
+        for (key, missed) in KEYS.into_iter().zip(self.missed.get()) {
+            if missed {
+                fields.missing(key);
+            }
+        }
     }
 
     /// A connection string is for one namespace, and no route can take it elsewhere.

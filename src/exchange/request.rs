@@ -23,6 +23,8 @@ pub(super) struct Request {
     /// When it was complete.
     pub(super) now: Option<Duration>,
     pub(super) attributes: Attributes,
+    /// Where its message goes, once that is known.
+    pub(super) entity: Option<String>,
 }
 
 impl Request {
@@ -45,7 +47,9 @@ impl Request {
         };
         let tracking_id = tracking_id.unwrap_or_else(|| "none".to_owned());
         let attributes = Attributes::default();
-        (Self { headers, route, captures, tracking_id, now: None, attributes }, fault)
+        let request =
+            Self { headers, route, captures, tracking_id, now: None, attributes, entity: None };
+        (request, fault)
     }
 
     pub(super) fn content_length(&self) -> Option<usize> {

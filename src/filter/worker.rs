@@ -134,13 +134,17 @@ pub(super) fn answer(reply: &Reply, report: &Report) {
     if let Err(status) = host::reply(reply) {
         error!("Envoy did not take the answer to {}: status {status}", report.tracking_id);
     }
-    let Report { route, tracking_id, outcome } = report;
+    let Report { route, entity, tracking_id, outcome } = report;
+    let entity = entity.as_deref().unwrap_or("-");
     let Outcome::Failed(failure) = outcome else {
-        debug!("answered: route={route} tracking_id={tracking_id}");
+        debug!("answered: route={route} entity={entity} tracking_id={tracking_id}");
         return;
     };
     // A client's own mistakes must not fill the log of a gateway.
     let level = if failure.reason.status() < 500 { Level::Info } else { Level::Warn };
     let (reason, cause) = (failure.reason.as_str(), &failure.cause);
-    log!(level, "{reason}: route={route} tracking_id={tracking_id} cause={cause:?}");
+    log!(
+        level,
+        "{reason}: route={route} entity={entity} tracking_id={tracking_id} cause={cause:?}"
+    );
 }

@@ -9,7 +9,12 @@ from clients.answer import Answer
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
-TITLES = {400: "Bad Request", 413: "Content Too Large", 503: "Service Unavailable"}
+TITLES = {
+    400: "Bad Request",
+    404: "Not Found",
+    413: "Content Too Large",
+    503: "Service Unavailable",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ REFUSALS = {
             "The message broker cannot be reached; nothing was sent.",
         ),
         Refusal("overloaded", 503, "1", "Too many messages are on their way; nothing was sent."),
+        Refusal("not_found", 404, None, "There is nothing of this name."),
+        Refusal("lookup_unavailable", 503, "5", "What was asked for cannot be looked up now."),
         Refusal(
             "misconfigured",
             503,

@@ -63,17 +63,22 @@ def test_every_mistake_is_told_with_its_place(
     assert "batches: " in output
 
 
-def test_an_expression_is_refused_for_now(
+def test_a_mistake_in_an_expression_is_pointed_at(
     envoy_binary: Path, configuration: GatewayConfiguration, tmp_path: Path
 ) -> None:
     plugin = configuration.plugin
-    plugin["routes"][0]["send"]["properties"]["tenant"] = "${request.headers['x-tenant']}"
+    properties = plugin["routes"][0]["send"]["properties"]
+    properties["tenant"] = "of ${request.haeders['x-tenant']}"
+    properties["sum"] = "${1 + }"
     configuration.plugin = plugin
 
     output = refusal(envoy_binary, configuration, tmp_path)
 
-    assert "routes[0].send.properties.tenant: " in output
-    assert "${" in output
+    assert (
+        "routes[0].send.properties.tenant: at offset 5: unknown name `request.haeders`, expected "
+        "one of body, headers, host, id, json, method, path, query, scheme, size, time, url_path"
+    ) in output
+    assert "routes[0].send.properties.sum: at offset 6: Syntax error" in output
 
 
 def test_a_struct_is_explained(
