@@ -7,6 +7,7 @@
 
 mod cel;
 mod check;
+mod convert;
 mod expression;
 mod names;
 mod parse;
@@ -22,6 +23,7 @@ pub use names::{Names, Needs};
 pub use scope::{Attributes, Found, Random, Scope};
 pub use tree::{Absent, Tree, TreeError};
 
+use crate::message::limits;
 use expression::Expression;
 use parse::Piece;
 
@@ -54,8 +56,10 @@ pub enum EvalError {
     NotJson,
     /// The answer of a lookup is needed as JSON and is none.
     LookupNotJson,
-    /// An expression that goes over lists met a JSON of too many values.
-    TooManyValues,
+    /// An expression that goes over lists met too much to go over.
+    TooCostly,
+    /// The value is over 1 MiB.
+    TooLarge,
 }
 
 impl fmt::Display for EvalError {
@@ -64,7 +68,8 @@ impl fmt::Display for EvalError {
             Self::Failed => "cannot be made from this request",
             Self::NotJson => "needs a body in JSON",
             Self::LookupNotJson => "needs an answer in JSON",
-            Self::TooManyValues => "needs a body of at most 1000 JSON values",
+            Self::TooCostly => "needs a smaller body, with at most 1000 JSON values",
+            Self::TooLarge => "is too large",
         })
     }
 }
@@ -167,6 +172,9 @@ impl Template {
     }
 }
 
+/// No message is larger, so no part of one need be.
+const MOST_BYTES: usize = limits::PREMIUM_MESSAGE_BYTES;
+
 fn join(
     parts: &[Part],
     scope: &Scope<'_>,
@@ -181,6 +189,9 @@ fn join(
                     return Ok(None);
                 };
                 joined.push_str(&insert(text));
+                if joined.len() > MOST_BYTES {
+                    return Err(EvalError::TooLarge);
+                }
             }
         }
     }

@@ -261,15 +261,35 @@ fn only_what_is_used_is_asked_of_the_host() {
 }
 
 #[test]
-fn a_loop_goes_over_a_bounded_body_alone() {
+fn a_loop_goes_over_a_bounded_request_alone() {
     let body = |count: usize| format!("{{\"a\":[{}]}}", vec!["1"; count].join(","));
     let looped = "${request.json.a.all(x, x == 1)}";
-    assert_eq!(evaluate_with(looped, body(998).as_bytes()), Ok(Some(json!(true))));
-    let error = evaluate_with(looped, body(999).as_bytes());
-    assert_eq!(error, Err(EvalError::TooManyValues));
+    // The request, its JSON and the list count too.
+    assert_eq!(evaluate_with(looped, body(996).as_bytes()), Ok(Some(json!(true))));
+    assert_eq!(evaluate_with(looped, body(998).as_bytes()), Err(EvalError::TooCostly));
+    // Few values, but each may be joined with a large text.
+    let large =
+        format!("{{\"t\":\"{}\",\"a\":[{}]}}", "x".repeat(100_000), vec!["1"; 200].join(","));
+    let joined = "${request.json.a.map(x, request.json.t)}";
+    assert_eq!(evaluate_with(joined, large.as_bytes()), Err(EvalError::TooCostly));
     // Without a loop the size is no matter.
     let plain = evaluate_with("${size(request.json.a)}", body(50_000).as_bytes());
     assert_eq!(plain, Ok(Some(json!(50_000))));
+}
+
+#[test]
+fn no_value_is_larger_than_a_message() {
+    let body = vec![b'a'; 300_000];
+    let twice = evaluate_with("${request.body + request.body}", &body);
+    assert_eq!(twice.map(|value| value.unwrap().as_str().unwrap().len()), Ok(600_000));
+    for text in [
+        "${request.body + request.body + request.body + request.body}",
+        "${request.body}${request.body}${request.body}${request.body}",
+        "${[request.body, request.body, request.body, request.body]}",
+        "${{'a': request.body + request.body, 'b': request.body + request.body}}",
+    ] {
+        assert_eq!(evaluate_with(text, &body), Err(EvalError::TooLarge), "{text}");
+    }
 }
 
 #[test]

@@ -1,23 +1,18 @@
 //! Expressions that are more than a name, run by the interpreter.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use cel::objects::{Key, Map as CelMap};
 use cel::{Context, Env, ExecutionError, Value as Cel};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::check::{Reads, check};
+use super::convert::{Cost, from_cel, to_cel};
 use super::names::Names;
 use super::path::{Collection, Path, RequestValue};
 use super::scope::Scope;
 use super::{EvalError, TemplateError};
-
-/// Most values of a JSON that an expression goes over: a loop's cost must not be the client's to
-/// choose.
-const LOOPED_VALUES: usize = 1000;
 
 static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
@@ -52,16 +47,17 @@ impl Program {
     }
 
     pub(super) fn value(&self, scope: &Scope<'_>) -> Result<Option<Value>, EvalError> {
+        let variables = self.variables(scope)?;
         if self.reads.loops {
-            check_size(&self.reads, scope)?;
+            Cost::default().check(&variables)?;
         }
         let mut context = Context::with_env(Arc::clone(&LIBRARY));
-        for (name, value) in &self.variables(scope)? {
+        for (name, value) in &variables {
             context.add_variable_from_value(name.as_str(), to_cel(value));
         }
         self.add_uuid(&mut context, scope)?;
         match self.program.execute(&context) {
-            Ok(value) => from_cel(&value).map(Some).ok_or(EvalError::Failed),
+            Ok(value) => from_cel(&value).map(Some),
             Err(ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_)) => Ok(None),
             Err(_) => Err(EvalError::Failed),
         }
@@ -156,89 +152,6 @@ fn keys(path: &Path) -> Vec<&str> {
             };
             vec!["request", field]
         }
-    }
-}
-
-/// A loop costs its body times the values that it may go over.
-fn check_size(reads: &Reads, scope: &Scope<'_>) -> Result<(), EvalError> {
-    let mut left = LOOPED_VALUES;
-    if reads.json() {
-        count(scope.json()?, &mut left)?;
-    }
-    if reads.lookup_json() {
-        count(scope.lookup_json()?, &mut left)?;
-    }
-    Ok(())
-}
-
-fn count(value: &Value, left: &mut usize) -> Result<(), EvalError> {
-    *left = left.checked_sub(1).ok_or(EvalError::TooManyValues)?;
-    match value {
-        Value::Array(items) => items.iter().try_for_each(|item| count(item, left)),
-        Value::Object(members) => members.values().try_for_each(|member| count(member, left)),
-        _ => Ok(()),
-    }
-}
-
-fn to_cel(value: &Value) -> Cel {
-    match value {
-        Value::Null => Cel::Null,
-        Value::Bool(value) => Cel::Bool(*value),
-        Value::Number(number) => number_to_cel(number),
-        Value::String(text) => Cel::String(Arc::new(text.clone())),
-        Value::Array(items) => Cel::List(Arc::new(items.iter().map(to_cel).collect())),
-        Value::Object(members) => {
-            let member = |(key, value): (&String, &Value)| {
-                (Key::String(Arc::new(key.clone())), to_cel(value))
-            };
-            Cel::Map(CelMap {
-                map: Arc::new(members.iter().map(member).collect::<HashMap<_, _>>()),
-            })
-        }
-    }
-}
-
-fn number_to_cel(number: &Number) -> Cel {
-    if let Some(value) = number.as_i64() {
-        Cel::Int(value)
-    } else if let Some(value) = number.as_u64() {
-        Cel::UInt(value)
-    } else {
-        // Beyond 64 bits a number is what a double makes of it.
-        Cel::Float(number.as_f64().unwrap_or(f64::INFINITY))
-    }
-}
-
-/// The value as JSON; `None` when JSON has nothing like it.
-fn from_cel(value: &Cel) -> Option<Value> {
-    Some(match value {
-        Cel::Null => Value::Null,
-        Cel::Bool(value) => Value::Bool(*value),
-        Cel::Int(value) => Value::Number((*value).into()),
-        Cel::UInt(value) => Value::Number((*value).into()),
-        Cel::Float(value) => Value::Number(Number::from_f64(*value)?),
-        Cel::String(text) => Value::String(text.as_ref().clone()),
-        Cel::List(items) => Value::Array(items.iter().map(from_cel).collect::<Option<Vec<_>>>()?),
-        Cel::Map(map) => {
-            let mut members = map
-                .map
-                .iter()
-                .map(|(key, value)| Some((key_text(key), from_cel(value)?)))
-                .collect::<Option<Vec<_>>>()?;
-            // The map has no order of its own; a message should not change with the weather.
-            members.sort_by(|(one, _), (other, _)| one.cmp(other));
-            Value::Object(members.into_iter().collect())
-        }
-        _ => return None,
-    })
-}
-
-fn key_text(key: &Key) -> String {
-    match key {
-        Key::Bool(key) => key.to_string(),
-        Key::Int(key) => key.to_string(),
-        Key::String(key) => key.as_ref().clone(),
-        Key::Uint(key) => key.to_string(),
     }
 }
 

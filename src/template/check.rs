@@ -4,7 +4,7 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operat
 
 use super::TemplateError;
 use super::names::Names;
-use super::path::{Collection, Named, Path, RequestValue, Step};
+use super::path::{Collection, Named, Path, Step};
 
 /// What an expression reads.
 #[derive(Debug, Default, PartialEq)]
@@ -154,18 +154,5 @@ fn name(node: &IdedExpr) -> Option<(u64, &str, Vec<Step>)> {
             Some((id, root, steps))
         }
         _ => None,
-    }
-}
-
-impl Reads {
-    /// Whether the request's JSON is read.
-    pub(super) fn json(&self) -> bool {
-        let json = |path: &Path| matches!(path, Path::Request(RequestValue::Json(_)));
-        self.paths.iter().any(json)
-    }
-
-    /// Whether the JSON of a lookup's answer is read.
-    pub(super) fn lookup_json(&self) -> bool {
-        self.paths.iter().any(|path| matches!(path, Path::LookupJson(_)))
     }
 }
