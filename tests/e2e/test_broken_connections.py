@@ -165,7 +165,7 @@ def test_an_unknown_cluster_is_a_misconfiguration(launch, module) -> None:
     entry = gateway.access_entry(tracking_id=tracking_id)
     assert entry["details"] == "service_bus_misconfigured"
     # Operators learn which name was wrong.
-    assert "no-such-cluster" in gateway.log()
+    gateway.wait_until(lambda: "no-such-cluster" in gateway.log(), "line with the wrong name")
 
 
 def silent_until_closed(connection: socket.socket, request: Incoming, reader: Reader) -> bool:
