@@ -156,6 +156,7 @@ fn expressions_of_the_language_work() {
     yields("${has(request.json.missing) ? request.json.missing : 'none'}", json!("none"));
     yields("${has(request.headers.nope)}", json!(false));
     yields("${'x-tenant' in request.headers}", json!(true));
+    yields("${'x-a' in request.headers ? request.headers['x-a'] : 'b'}", json!("b"));
     yields("${request.headers['x-' + 'tenant']}", json!("contoso"));
     yields("${size(request.json.items)}", json!(1));
     yields("${request.json.orderId.startsWith('o-')}", json!(true));

@@ -16,7 +16,7 @@ ROUTE = {
     "name": "computed",
     "match": {"methods": ["POST"], "path_template": "/shops/{shop}/orders"},
     "send": {
-        "queue": "${request.headers['x-kind'] == 'typed' ? 'typed' : 'raw'}",
+        "queue": "${'x-kind' in request.headers ? request.headers['x-kind'] : 'raw'}",
         "allowed": ["raw", "typed"],
         "content_type": "application/json",
         "payload": {

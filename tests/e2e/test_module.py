@@ -17,6 +17,7 @@ NEEDED = {
     "proxy_get_current_time_nanoseconds",
     "proxy_get_header_map_pairs",
     "proxy_get_log_level",
+    "proxy_get_property",
     "proxy_http_call",
     "proxy_log",
     "proxy_send_local_response",
@@ -33,7 +34,6 @@ OF_THE_SDK = {
     "proxy_done",
     "proxy_enqueue_shared_queue",
     "proxy_get_header_map_value",
-    "proxy_get_property",
     "proxy_get_shared_data",
     "proxy_get_status",
     "proxy_grpc_call",
@@ -73,5 +73,6 @@ def test_it_exports_the_callbacks_that_the_filter_lives_by(module: Path) -> None
         "proxy_on_request_body",
         "proxy_on_request_headers",
         "proxy_on_request_trailers",
+        "proxy_on_tick",
         "proxy_on_vm_start",
     } <= wasm.exports(module)
