@@ -14,8 +14,10 @@ use std::rc::Rc;
 use common::{NOW, RANDOM, UUID, plain_sender, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::Headers;
+use envoy_service_bus::message::Form;
 use envoy_service_bus::reply::{Failure, Outcome, Reason, Reply};
 use envoy_service_bus::template::{Attributes, Found};
+use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 fn random() -> Option<[u8; 16]> {
@@ -523,5 +525,72 @@ fn a_reply_that_cannot_be_made_stops_the_message() {
         let (status, problem) = problem(end(body));
         assert_eq!(status, 400);
         assert_eq!(problem["detail"], "reply.headers.location must be visible ASCII characters");
+    }
+}
+
+proptest! {
+    /// Whatever a client sends: payload, broker properties and reply are the JSON that the route
+    /// describes, with the client's texts as values, and no header holds a line break.
+    #[test]
+    fn no_text_of_a_client_breaks_what_is_made(
+        header in prop_oneof![
+            3 => "[ -~]{0,40}".prop_map(String::into_bytes),
+            1 => prop::collection::vec(any::<u8>(), 0..40),
+        ],
+        text in prop_oneof![3 => "[ -~]{0,40}", 1 => any::<String>()],
+        segment in "[!-~]{1,20}",
+    ) {
+        let segment = segment.replace(['/', '?'], "");
+        prop_assume!(!segment.is_empty());
+        let route = json!({
+            "name": "any", "match": {"path_template": "/a/{segment}"},
+            "send": {
+                "queue": "orders",
+                "payload": {"t": "${request.json.t}", "h": "<${request.headers['x-h']}>", "s": "${path.segment}"},
+                "broker_properties": {"Label": "${request.json.t}"},
+                "properties": {"p": "${request.json.t}"}
+            },
+            "reply": {"body": {"t": "${request.json.t}", "h": ["${request.headers['x-h']}"]},
+                      "headers": {"x-t": "${request.json.t}"}}
+        });
+        let config = sender(json!({}), json!({}), json!({"routes": [route]}));
+        let path = format!("/a/{segment}");
+        let headers: Headers = [
+            (":method", b"POST".as_slice()), (":authority", b"a"), (":path", path.as_bytes()),
+            ("x-h", &header),
+        ].into_iter().collect();
+        let mut exchange = Exchange::new(config, random);
+        let _ = exchange.headers_arrived(headers);
+        let body = json!({"t": text}).to_string().into_bytes();
+        let (lines, payload) = match exchange.request_ended(body, NOW, Attributes::default()) {
+            Step::Send(submission) => {
+                let answer = reply(exchange.settled(Outcome::Accepted));
+                let told: Json = serde_json::from_slice(&answer.body).unwrap();
+                prop_assert_eq!(&told["t"], &json!(text));
+                let single = submission.packed.form == Form::Single;
+                let body: Json = serde_json::from_slice(&submission.packed.body).unwrap();
+                let payload = if single {
+                    body
+                } else {
+                    serde_json::from_str(body[0]["Body"].as_str().unwrap()).unwrap()
+                };
+                (answer.headers.into_iter().chain(submission.packed.headers).collect(), Some(payload))
+            }
+            Step::Reply(answer, _) => {
+                prop_assert_eq!(answer.status, 400);
+                let _: Json = serde_json::from_slice(&answer.body).unwrap();
+                (answer.headers, None)
+            }
+            other => panic!("{other:?}"),
+        };
+        for (name, value) in &lines {
+            prop_assert!(value.bytes().all(|b| (b' '..=b'~').contains(&b)), "{name}: {value:?}");
+        }
+        if let Some(payload) = payload {
+            prop_assert_eq!(&payload["t"], &json!(text));
+            let h = format!("<{}>", std::str::from_utf8(&header).unwrap());
+            prop_assert_eq!(&payload["h"], &json!(h));
+            prop_assert_eq!(payload.as_object().unwrap().len(), 3);
+        }
     }
 }
