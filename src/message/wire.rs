@@ -64,8 +64,9 @@ pub(crate) fn check_content_type(value: &str) -> Result<(), ContentTypeFault> {
     if value.is_empty() || !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err(ContentTypeFault::Malformed);
     }
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(BATCH_CONTENT_TYPE) {
+    // Anywhere in it: Envoy joins two lines by a comma, and which one Service Bus would believe is
+    // not known.
+    if value.to_ascii_lowercase().contains(BATCH_CONTENT_TYPE) {
         return Err(ContentTypeFault::Batch);
     }
     Ok(())
