@@ -43,7 +43,8 @@ impl Worker {
     pub(super) fn headers_arrived(&self, stream: StreamId, headers: Headers) -> Step {
         let mut exchange = Exchange::new(Rc::clone(&self.sender), host::random);
         let step = exchange.headers_arrived(headers);
-        if matches!(step, Step::Wait) {
+        // One that was refused is kept too: what Envoy may still bring of it must not pass.
+        if !matches!(step, Step::Pass) {
             self.exchanges.borrow_mut().insert(stream, exchange);
         }
         step
