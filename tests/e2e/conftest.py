@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from clients.customer import Customer
 from configuration.gateway import GatewayConfiguration
 from configuration.routes import ROUTES, entities
 from processes import envoy
 from processes.emulator import Emulator
 from processes.envoy import Envoy
+from processes.orders import OrderParts, order_parts
 from processes.program import ROOT
 from servers.upstream import Upstream, answers
 
@@ -146,3 +150,55 @@ def broker_gateway(shared_broker_gateway: Envoy, broker: Upstream) -> Iterator[E
     """Envoy as in `gateway`, in front of the scripted broker."""
     yield shared_broker_gateway
     shared_broker_gateway.check_vms()
+
+
+@pytest.fixture(scope="session")
+def shared_order_parts(
+    target_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OrderParts]:
+    """Queue, worker and store of the order scenario; tests see them through `parts`."""
+    # Long enough to be seen at work by whoever asks many times a second.
+    with order_parts(target_dir, tmp_path_factory.mktemp("orders"), work_time="1s") as parts:
+        yield parts
+
+
+@pytest.fixture
+def parts(shared_order_parts: OrderParts) -> OrderParts:
+    """The parts of the order scenario, without faults of earlier tests."""
+    shared_order_parts.emulator.disarm()
+    return shared_order_parts
+
+
+@pytest.fixture(scope="session")
+def shared_order_gateway(
+    envoy_binary: Path,
+    module: Path,
+    shared_order_parts: OrderParts,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Envoy]:
+    """One Envoy of each version; tests see it through `order_gateway`."""
+    configuration = shared_order_parts.configuration(module)
+    gateway = Envoy(envoy_binary, configuration, tmp_path_factory.mktemp("gateway"))
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def order_gateway(shared_order_gateway: Envoy, parts: OrderParts) -> Iterator[Envoy]:
+    """Envoy with the shipped configuration of the order scenario, among its parts."""
+    yield shared_order_gateway
+    shared_order_gateway.check_vms()
+
+
+@pytest.fixture
+def customer(order_gateway: Envoy, parts: OrderParts) -> Customer:
+    """A client of the order scenario that no other test has been."""
+    return Customer(order_gateway.port, parts.issuer.token(f"user-{uuid.uuid4()}"))
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that refuses connections, kept from others while the test runs."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]

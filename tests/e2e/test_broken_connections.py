@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,14 +19,6 @@ from servers.upstream import Script, Upstream, answers, reset
 def to_broker(module, broker: Upstream) -> GatewayConfiguration:
     """The shipped configuration, in front of the scripted broker."""
     return GatewayConfiguration(module).add_plugin_routes(ROUTES).send_to(broker.port)
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port that refuses connections, kept from others while the test runs."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
 
 
 def read_nothing(connection: socket.socket, request: Incoming, reader: Reader) -> bool:

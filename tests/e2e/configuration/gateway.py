@@ -14,8 +14,10 @@ SHIPPED = Path(__file__).resolve().parents[3] / "envoy" / "envoy.yaml"
 class GatewayConfiguration:
     """`envoy/envoy.yaml` as a document, with names for the places that tests change."""
 
+    shipped = SHIPPED
+
     def __init__(self, module: Path, *, free_ports: bool = True) -> None:
-        self.document: dict = yaml.safe_load(SHIPPED.read_text())
+        self.document: dict = yaml.safe_load(self.shipped.read_text())
         self.wasm["vm_config"]["code"]["local"]["filename"] = str(module)
         if free_ports:
             # Port 0: Envoy takes a free one and tells which.
@@ -35,9 +37,13 @@ class GatewayConfiguration:
         return self.connection_manager["http_filters"]
 
     @property
+    def _position(self) -> int:
+        return [each["name"] for each in self.http_filters].index("service_bus")
+
+    @property
     def wasm(self) -> dict:
         """The plugin configuration of the Service Bus filter."""
-        return self.http_filters[0]["typed_config"]["config"]
+        return self.http_filters[self._position]["typed_config"]["config"]
 
     @property
     def routes(self) -> list[dict]:
@@ -82,8 +88,7 @@ class GatewayConfiguration:
 
     def send_to(self, port: int) -> GatewayConfiguration:
         """Lets the Service Bus cluster connect to this port of the loopback interface."""
-        endpoint = self.service_bus["load_assignment"]["endpoints"][0]["lb_endpoints"][0]
-        _socket(endpoint["endpoint"]["address"])["port_value"] = port
+        connect(self.service_bus, port)
         return self
 
     def pass_to(self, port: int) -> GatewayConfiguration:
@@ -95,12 +100,12 @@ class GatewayConfiguration:
 
     def add_filter(self, http_filter: dict) -> GatewayConfiguration:
         """Puts an HTTP filter behind the Service Bus filter."""
-        self.http_filters.insert(1, http_filter)
+        self.http_filters.insert(self._position + 1, http_filter)
         return self
 
     def gate(self) -> dict:
         """A second instance of the module with the role `gate`."""
-        gate = copy.deepcopy(self.http_filters[0])
+        gate = copy.deepcopy(self.http_filters[self._position])
         gate["name"] = gate["typed_config"]["config"]["name"] = "service_bus_gate"
         plugin = merged(self.plugin, {"role": "gate"})
         gate["typed_config"]["config"]["configuration"]["value"] = json.dumps(plugin)
@@ -145,6 +150,12 @@ def upstream_cluster(name: str, port: int) -> dict:
             }
         },
     }
+
+
+def connect(cluster: dict, port: int) -> None:
+    """Lets a cluster connect to this port, where it connects to another now."""
+    endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]
+    _socket(endpoint["endpoint"]["address"])["port_value"] = port
 
 
 def _socket(address: dict) -> dict:
