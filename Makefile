@@ -1,5 +1,5 @@
 # All that a fresh machine needs is rustup and Python 3: the wasm target, the tests' Python
-# packages and Envoy itself are set up here.
+# packages and Envoy itself are set up here. The order scenario also needs redis-server.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -15,8 +15,13 @@ export CARGO_TARGET_DIR := target
 ENVOY_VERSIONS := 1.36.4 1.40.0
 ENVOY ?=
 
+# The order scenario's store; the tests start and end it themselves.
+REDIS_SERVER ?= redis-server
+export REDIS_SERVER
+
 VENV := .venv
 PACKAGES := $(VENV)/installed
+SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py
 SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
 
 pinned = target/envoy/$(1)/envoy/_bin/envoy
@@ -26,7 +31,7 @@ NEWEST_ENVOY := $(lastword $(ENVOYS))
 # Arguments for pytest, such as PYTEST='-k trailers'.
 PYTEST ?=
 
-.PHONY: help build tools test test-native test-e2e lint demo run clean toolchain
+.PHONY: help build tools worker test test-native test-e2e lint demo demo-orders run clean toolchain redis
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,29 +42,40 @@ build: toolchain ## Build the module that Envoy loads
 tools: toolchain
 	$(CARGO) build --profile tools -p service-bus-emulator -p service-bus-load
 
+worker: toolchain
+	$(CARGO) build --profile tools -p order-worker
+
 test: test-native test-e2e ## Run every test, those against real Envoys included
 
-test-native: toolchain ## Run the tests that need no Envoy
+test-native: toolchain redis ## Run the tests that need no Envoy
 	$(CARGO) test --workspace
 
-test-e2e: build tools $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
+test-e2e: redis build tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
 	$(VENV)/bin/python -m pytest tests/e2e $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
 lint: toolchain $(PACKAGES) ## Check format and lints, for native and for wasm
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --target wasm32-wasip1 -p envoy-service-bus -- -D warnings
-	$(VENV)/bin/ruff check --no-cache --config tests/e2e/ruff.toml tests/e2e tests/demo.py
-	$(VENV)/bin/ruff format --no-cache --check --config tests/e2e/ruff.toml tests/e2e tests/demo.py
+	$(VENV)/bin/ruff check --no-cache --config tests/e2e/ruff.toml tests/e2e $(SCRIPTS)
+	$(VENV)/bin/ruff format --no-cache --check --config tests/e2e/ruff.toml tests/e2e $(SCRIPTS)
 
 demo: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send an order through Envoy and receive it from the queue
 	@$(SCRIPT) tests/demo.py --envoy=$(NEWEST_ENVOY)
+
+demo-orders: redis build tools worker $(PACKAGES) $(NEWEST_ENVOY) ## Follow orders from a client with a token to their status
+	@$(SCRIPT) tests/demo_orders.py --envoy=$(NEWEST_ENVOY)
 
 run: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Start Envoy and the emulator, and stay up until Ctrl-C
 	@$(SCRIPT) tests/demo.py --envoy=$(NEWEST_ENVOY) --stay
 
 clean: ## Remove all that the other targets have made
 	rm -rf target $(VENV)
+
+redis:
+	@command -v "$(REDIS_SERVER)" >/dev/null || { echo "make: $(REDIS_SERVER) is not there: install Redis" \
+	  "(Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis; macOS: brew install redis)" \
+	  "or name one with REDIS_SERVER=/path/to/redis-server" >&2; exit 1; }
 
 toolchain:
 	@command -v $(CARGO) >/dev/null || { echo "make: cargo is not there: install Rust with rustup" >&2; exit 1; }

@@ -9,13 +9,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import shlex
-import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from http import HTTPStatus
 from pathlib import Path
 
 from clients import http1
@@ -23,9 +20,10 @@ from clients.answer import Answer
 from clients.service_bus import service_bus
 from configuration.gateway import GatewayConfiguration
 from configuration.routes import EMULATOR
+from narration import Surprise, curl, expect, show, show_answer, tell, title
 from processes.emulator import Emulator
 from processes.envoy import Envoy, version
-from processes.program import ROOT, ProgramFailed
+from processes.program import ROOT
 
 MODULE = Path("wasm32-wasip1/release/envoy_service_bus.wasm")
 # Those of envoy/envoy.yaml.
@@ -39,19 +37,14 @@ HEADERS = [
 ]
 
 
-class Surprise(Exception):
-    """Something did not go as the demo promises."""
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--envoy", type=Path, required=True, help="the Envoy binary")
     parser.add_argument("--target-dir", default="target", help="where cargo has put what it built")
     parser.add_argument("--stay", action="store_true", help="stay up, on the shipped ports")
     options = parser.parse_args()
-    # Ended from outside, it ends what it started all the same.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
+
+    def story() -> None:
         with (
             tempfile.TemporaryDirectory(prefix="envoy-service-bus-") as folder,
             started(options, Path(folder)) as (gateway, emulator),
@@ -60,12 +53,8 @@ def main() -> int:
                 stay(gateway, emulator, Path(folder))
             else:
                 demonstrate(gateway, emulator)
-    except KeyboardInterrupt:
-        print("\nStopped.")
-    except (ProgramFailed, Surprise) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return tell(story)
 
 
 @contextlib.contextmanager
@@ -143,37 +132,8 @@ def post(gateway: Envoy, *, key: str = "order-4711") -> Answer:
     fields = [(name, key if name == "idempotency-key" else value) for name, value in HEADERS]
     print(f"  $ {curl(f'http://127.0.0.1:{gateway.port}/orders', fields, ORDER)}")
     answer = http1.request(gateway.port, "POST", "/orders", fields, ORDER)
-    print(f"  HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}")
-    for name, value in answer.headers:
-        print(f"  {name}: {value}")
-    print(f"\n  {answer.body.decode()}")
+    show_answer(answer)
     return answer
-
-
-def curl(url: str, headers: list[tuple[str, str]], body: bytes) -> str:
-    """The command that sends the same."""
-    words = ["curl", "-i", url]
-    for name, value in headers:
-        words += ["-H", f"{name}: {value}"]
-    return shlex.join([*words, "-d", body.decode()])
-
-
-def expect(answer: Answer, status: int) -> None:
-    if answer.status != status:
-        raise Surprise(f"expected {status}, Envoy answered {answer.status}")
-
-
-def title(text: str) -> None:
-    print(f"\n{text}\n")
-
-
-def show(name: str, value: object) -> None:
-    if isinstance(value, dict):
-        print(f"  {name}")
-        for inner, content in value.items():
-            print(f"    {inner:<24} {json.dumps(content, default=str, ensure_ascii=False)}")
-    else:
-        print(f"  {name:<26} {value}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,27 +16,56 @@ from processes.program import ROOT
 def test_the_demo_shows_a_message_and_ends(
     envoy_binary: Path, target_dir: Path, tmp_path: Path
 ) -> None:
+    shown = told("tests/demo.py", envoy_binary, target_dir, tmp_path)
+
+    assert shown.count("HTTP/1.1 202 Accepted") == 2
+    assert shown.count("HTTP/1.1 503 Service Unavailable") == 1
+    for line in ('MessageId                "order-4711"', 'x-tenant-id              "acme"'):
+        assert line in shown
+    assert_nothing_left(tmp_path)
+
+
+def test_the_order_scenario_is_told_to_its_end(
+    envoy_binary: Path, target_dir: Path, tmp_path: Path
+) -> None:
+    shown = told("tests/demo_orders.py", envoy_binary, target_dir, tmp_path)
+
+    statuses = re.findall(r"^  HTTP/1\.1 (\d+) ", shown, re.M)
+    assert statuses == ["401", "403", "202", "202", "400", "202", "429", "503", "503"]
+    steps = re.findall(r'^  \{"trackingId": "([^"]+)", "status": "(\w+)"', shown, re.M)
+    assert steps == [
+        ("order-4711", "processing"),
+        ("order-4711", "completed"),
+        ("order-0", "failed"),
+    ]
+    assert_nothing_left(tmp_path)
+    for port in re.findall(r"//127\.0\.0\.1:(\d+)$", shown, re.M):
+        with socket.socket() as connection:
+            assert connection.connect_ex(("127.0.0.1", int(port))) == errno.ECONNREFUSED
+
+
+def told(demo: str, envoy_binary: Path, target_dir: Path, folder: Path) -> str:
+    """What a demo prints, which must end well."""
     done = subprocess.run(
         [
-            *(sys.executable, "tests/demo.py"),
+            *(sys.executable, demo),
             *("--envoy", str(envoy_binary), "--target-dir", str(target_dir)),
         ],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": "tests/e2e", "TMPDIR": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": "tests/e2e", "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("HTTP/1.1 202 Accepted") == 2
-    assert done.stdout.count("HTTP/1.1 503 Service Unavailable") == 1
-    for shown in ('MessageId                "order-4711"', 'x-tenant-id              "acme"'):
-        assert shown in done.stdout
-    # Nothing is left behind: no file, and no process that still writes one.
-    assert list(tmp_path.iterdir()) == []
-    assert not running_from(tmp_path)
+    return done.stdout
+
+
+def assert_nothing_left(folder: Path) -> None:
+    """No file, and no process that still writes one."""
+    assert list(folder.iterdir()) == []
+    assert not running_from(folder)
 
 
 def running_from(folder: Path) -> list[str]:

@@ -84,20 +84,23 @@ def test_a_token_without_a_user_sends_nothing(order_gateway: Envoy, parts: Order
     assert answer.json()["detail"] == "payload.metadata.user is missing from the request"
 
 
-def test_the_101st_order_of_a_minute_is_refused_to_its_user_alone(
+def test_after_a_hundred_orders_at_once_a_user_has_to_wait(
     customer: Customer, order_gateway: Envoy, parts: OrderParts
 ) -> None:
     # Without items, so that the worker has no hundred orders to work on.
-    order = {"orderId": ORDER["orderId"]}
-    statuses = [customer.submit(order).status for _ in range(100)]
-    assert statuses == [400] * 100
+    answers = [customer.submit({"orderId": ORDER["orderId"]}) for _ in range(100)]
+    assert [answer.status for answer in answers] == [400] * 100
+    assert answers[0].header("x-ratelimit-limit") == "100"
+    assert answers[0].header("x-ratelimit-remaining") == "99"
 
-    key = f"key-{uuid.uuid4()}"
-    answer = customer.submit(key=key)
+    # The bucket has begun to fill again: one request each 0.6 seconds.
+    keys = (f"key-{uuid.uuid4()}" for _ in range(100))
+    sent = ((key, customer.submit(key=key)) for key in keys)
+    key, refused = next((key, answer) for key, answer in sent if answer.status != 202)
 
-    assert_stopped(answer, 429, parts, key)
-    assert answer.header("retry-after") == "60"
-    assert answer.header("x-ratelimit-remaining") == "0"
+    assert_stopped(refused, 429, parts, key)
+    assert refused.header("retry-after") == "1"
+    assert refused.header("x-ratelimit-remaining") == "0"
     # Statuses are counted apart, and so is everybody else.
     assert customer.status("nobody-knows-it").status == 404
     other = Customer(order_gateway.port, parts.issuer.token(f"user-{uuid.uuid4()}"))

@@ -19,7 +19,8 @@ ORDER = {
 }
 
 PATIENCE_SECONDS = 60
-POLL_SECONDS = 0.02
+# Below the rate that the limit lets through forever.
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)

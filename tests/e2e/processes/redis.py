@@ -14,10 +14,8 @@ ATTEMPTS = 5
 TIMEOUT_SECONDS = 10
 
 MISSING = """\
-redis-server is not there, and the order scenario needs a real one. Install it:
-  Debian, Ubuntu   apt-get install redis-server
-  Fedora           dnf install redis
-  macOS            brew install redis
+redis-server is not there, and the order scenario needs a real one. Install it
+(Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis; macOS: brew install redis)
 or name one with REDIS_SERVER=/path/to/redis-server."""
 
 
