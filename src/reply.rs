@@ -244,7 +244,9 @@ fn header_value(
     scope: &Scope<'_>,
 ) -> Result<Option<String>, Unsendable> {
     let fault = |fault| Unsendable::Value(format!("reply.headers.{name}"), fault);
-    let Some(text) = template.text(scope).map_err(|error| fault(ValueFault::Eval(error)))? else {
+    // A client that follows it should come to the id that it was given.
+    let text = if name == "location" { template.reference(scope) } else { template.text(scope) };
+    let Some(text) = text.map_err(|error| fault(ValueFault::Eval(error)))? else {
         return Ok(None);
     };
     if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {

@@ -156,6 +156,18 @@ impl Template {
         }
     }
 
+    /// Like `text`, for a URI reference: what expressions insert into a text is percent-encoded,
+    /// and an expression that makes the whole is taken as it is.
+    ///
+    /// # Errors
+    /// When the request does not fit the expressions.
+    pub fn reference(&self, scope: &Scope<'_>) -> Result<Option<String>, EvalError> {
+        match &self.0 {
+            Kind::Mixed(_) => self.path(scope),
+            Kind::Expression(_) | Kind::Literal(_) => self.text(scope),
+        }
+    }
+
     /// Like `text`, for a path: what expressions insert is percent-encoded.
     ///
     /// # Errors

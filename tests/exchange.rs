@@ -513,7 +513,7 @@ fn a_message_is_made_from_the_request() {
 
 #[test]
 fn a_reply_that_cannot_be_made_stops_the_message() {
-    let reply_config = json!({"headers": {"location": "/orders/${request.json.id}"}});
+    let reply_config = json!({"headers": {"x-order": "order ${request.json.id}"}});
     let config = sender(json!({"queue": "orders"}), reply_config, json!({}));
     let end = |body: &[u8]| {
         let mut exchange = Exchange::new(Rc::clone(&config), random);
@@ -524,8 +524,27 @@ fn a_reply_that_cannot_be_made_stops_the_message() {
     for body in [&b"{\"id\":\"a\\r\\nset-cookie: b\"}"[..], "{\"id\":\"é\"}".as_bytes()] {
         let (status, problem) = problem(end(body));
         assert_eq!(status, 400);
-        assert_eq!(problem["detail"], "reply.headers.location must be visible ASCII characters");
+        assert_eq!(problem["detail"], "reply.headers.x-order must be visible ASCII characters");
     }
+}
+
+#[test]
+fn a_location_leads_to_the_id() {
+    let location = |template: &str, key: &[u8]| {
+        let config = json!({"headers": {"location": template}});
+        let mut exchange =
+            Exchange::new(sender(json!({"queue": "orders"}), config, json!({})), random);
+        let _ = exchange
+            .headers_arrived(request(&[("idempotency-key", key), ("x-url", b"https://a/b?c")]));
+        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+        let answer = reply(exchange.settled(Outcome::Accepted));
+        let found = answer.headers.into_iter().find(|(name, _)| name == "location");
+        found.map(|(_, value)| value).unwrap()
+    };
+    assert_eq!(location("/orders/${tracking_id}/status", b"a/b?c%"), "/orders/a%2Fb%3Fc%25/status");
+    assert_eq!(location("/fixed?a=b c", b"k"), "/fixed?a=b c");
+    // A whole one is the operator's own.
+    assert_eq!(location("${request.headers['x-url']}", b"k"), "https://a/b?c");
 }
 
 proptest! {

@@ -69,7 +69,7 @@ def test_a_message_is_made_from_the_request(configure, launch: Launch, emulator:
 
     assert answer.status == 202
     assert answer.json() == {"status": "processing", "lines": 1}
-    assert answer.header("location") == "/shops/a b/orders/k-1"
+    assert answer.header("location") == "/shops/a%20b/orders/k-1"
     message = emulator.message("typed")
     body = json.loads(message["body"])
     assert body.pop("from").startswith("127.0.0.1:")
