@@ -1,6 +1,15 @@
 //! Configurations and requests for the native tests.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a test may fail by panic, and uses its part"
+)]
+
+pub(crate) mod configuration;
+pub(crate) mod exchange;
 
 use std::rc::Rc;
 use std::time::Duration;
