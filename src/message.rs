@@ -8,7 +8,7 @@ mod wire;
 
 use std::fmt;
 
-use crate::template::EvalError;
+use crate::template::{EvalError, TreeError};
 pub use broker_properties::{BrokerProperties, TextProperty, http_date, time_span};
 pub use compose::compose;
 pub use property::{Property, Value, fits_header};
@@ -137,3 +137,9 @@ impl fmt::Display for PropertyFault {
 }
 
 impl std::error::Error for Unsendable {}
+
+impl From<TreeError> for Unsendable {
+    fn from(TreeError { place, error }: TreeError) -> Self {
+        Self::Value(place, error.map_or(ValueFault::Missing, ValueFault::Eval))
+    }
+}

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::config::{FailureReply, ReplyConfig};
 use crate::headers::Headers;
 use crate::message::{Unsendable, ValueFault};
-use crate::template::{Absent, Attributes, Found, Scope, Template, TreeError};
+use crate::template::{Absent, Attributes, Found, Scope, Template};
+use crate::text::is_visible_ascii;
 
 /// An answer to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,12 +203,7 @@ pub fn success(
 ) -> Result<Reply, Unsendable> {
     let body = match &config.body {
         None => Some(body),
-        Some(tree) => {
-            tree.value(scope, Absent::LeaveOut).map_err(|TreeError { place, error }| {
-                let place = format!("reply.body.{place}");
-                Unsendable::Value(place, error.map_or(ValueFault::Missing, ValueFault::Eval))
-            })?
-        }
+        Some(tree) => tree.value(scope, Absent::LeaveOut, "reply.body")?,
     };
     let mut headers = Vec::with_capacity(config.headers.len() + 2);
     for (name, template) in &config.headers {
@@ -249,7 +245,7 @@ fn header_value(
     let Some(text) = text.map_err(|error| fault(ValueFault::Eval(error)))? else {
         return Ok(None);
     };
-    if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if !is_visible_ascii(&text) {
         return Err(fault(ValueFault::Unfit("visible ASCII characters")));
     }
     Ok(Some(text))
@@ -276,7 +272,8 @@ pub fn failed(failure: &Failure, scope: &Scope<'_>, change: Option<&FailureReply
         headers.push(("retry-after".to_owned(), seconds.to_string()));
     }
     if let Some(change) = change {
-        let own = change.body.as_ref().map(|tree| tree.value(scope, Absent::LeaveOut));
+        let own =
+            change.body.as_ref().map(|tree| tree.value(scope, Absent::LeaveOut, "reply.body"));
         if let Some(Ok(Some(own))) = own {
             body = own;
             set(&mut headers, "content-type", "application/json".to_owned());

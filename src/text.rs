@@ -1,6 +1,7 @@
 //! Texts in the forms that URIs and headers take.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use uuid::Builder;
 
 /// All but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -8,6 +9,16 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// Percent-encodes all but unreserved characters, in upper-case hexadecimal.
 pub(crate) fn percent_encode(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
+}
+
+/// The version 4 UUID of some random bytes.
+pub(crate) fn uuid(random: [u8; 16]) -> String {
+    Builder::from_random_bytes(random).into_uuid().to_string()
+}
+
+/// Whether a text is printable ASCII, so that it can stand in a header.
+pub(crate) fn is_visible_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 /// Whether the bytes are one token of RFC 9110: a method or a header name.

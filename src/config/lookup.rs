@@ -6,6 +6,7 @@ use super::delivery::{TIMEOUTS, read_duration};
 use super::node::Node;
 use super::template::read_template;
 use crate::template::{Names, Template};
+use crate::text::is_visible_ascii;
 
 /// A GET of another cluster.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ fn read_authority(node: &Node<'_>) -> Option<String> {
 
 fn read_path(node: &Node<'_>, names: &Names) -> Option<Template> {
     let text = node.text()?;
-    if !text.starts_with('/') || !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if !text.starts_with('/') || !is_visible_ascii(text) {
         node.expected("a path such as \"/status/${path.id}\"");
         return None;
     }

@@ -6,7 +6,7 @@ use super::node::Node;
 use super::template::{read_template, read_tree};
 use crate::reply::Reason;
 use crate::template::{Names, Template, Tree};
-use crate::text::is_token;
+use crate::text::{is_token, is_visible_ascii};
 
 /// The answer to a success, and changed answers to failures.
 #[derive(Debug, Default)]
@@ -72,8 +72,7 @@ fn read_headers(node: &Node<'_>, names: &Names) -> Option<Vec<(String, Template)
             return None;
         }
         let value = read_template(&node, names)?;
-        let visible = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if value.literal().is_some_and(|text| !visible(text)) {
+        if value.literal().is_some_and(|text| !is_visible_ascii(text)) {
             node.expected("visible ASCII characters");
             return None;
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{AccessKey, Secret};
+use crate::text::is_visible_ascii;
 
 /// A connection string, read.
 #[derive(Debug)]
@@ -114,8 +115,7 @@ fn host(endpoint: &str) -> Option<String> {
 }
 
 fn check_signature(signature: &str) -> Result<Secret, ConnectionStringError> {
-    let printable = signature.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if signature.is_empty() || !printable {
+    if signature.is_empty() || !is_visible_ascii(signature) {
         return Err(ConnectionStringError::Signature);
     }
     Ok(Secret::new(signature.to_owned()))

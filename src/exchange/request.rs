@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use uuid::Builder;
-
 use crate::headers::Headers;
 use crate::message::limits;
 use crate::reply::{Failure, Reason};
 use crate::template::{Attributes, Random, Scope};
+use crate::text::uuid;
 
 /// Longest `Idempotency-Key`: it becomes the `MessageId`.
 const IDEMPOTENCY_KEY_CHARS: usize = limits::ID_CHARS;
@@ -83,8 +82,8 @@ fn idempotency_key(headers: &Headers) -> Result<Option<&str>, &'static str> {
         .ok_or("Idempotency-Key must be 1 to 128 visible ASCII characters")
 }
 
-/// A version 4 UUID. Never Envoy's `x-request-id`: a client may repeat it, and duplicate detection
+/// A fresh id. Never Envoy's `x-request-id`: a client may repeat it, and duplicate detection
 /// would then drop a message.
 fn fresh_id(random: [u8; 16]) -> String {
-    Builder::from_random_bytes(random).into_uuid().to_string()
+    uuid(random)
 }

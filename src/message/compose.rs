@@ -1,5 +1,7 @@
 //! From a request to its message.
 
+use std::fmt::Display;
+
 use serde_json::Value as Json;
 
 use super::property::DIAGNOSTIC_ID;
@@ -12,7 +14,7 @@ use crate::config::{
     ScheduleConfig, Send,
 };
 use crate::headers::Headers;
-use crate::template::{Absent, Scope, Template, TreeError};
+use crate::template::{Absent, Scope, Template};
 
 /// Builds the message that a route sends for a request, and says where it goes. A message whose
 /// body is the request's is left without one, for the caller to move it in.
@@ -35,13 +37,17 @@ pub fn compose(send: &Send, scope: &Scope<'_>) -> Result<(Entity, Message), Unse
     Ok((entity, message))
 }
 
-fn text(template: &Template, scope: &Scope<'_>, place: &str) -> Result<Option<String>, Unsendable> {
+fn text(
+    template: &Template,
+    scope: &Scope<'_>,
+    place: impl Display,
+) -> Result<Option<String>, Unsendable> {
     let text = template.text(scope).map_err(|error| fault(place, ValueFault::Eval(error)))?;
     Ok(text.filter(|text| !text.is_empty()))
 }
 
-fn fault(place: &str, fault: ValueFault) -> Unsendable {
-    Unsendable::Value(place.to_owned(), fault)
+fn fault(place: impl Display, fault: ValueFault) -> Unsendable {
+    Unsendable::Value(place.to_string(), fault)
 }
 
 fn entity(config: &EntityConfig, scope: &Scope<'_>) -> Result<Entity, Unsendable> {
@@ -68,14 +74,9 @@ fn body(payload: &Payload, scope: &Scope<'_>) -> Result<Option<Body>, Unsendable
     let json = |value: &Json| Body { bytes: value.to_string().into_bytes(), is_json: true };
     match payload {
         Payload::Body => Ok(None),
-        Payload::Json(tree) => match tree.value(scope, Absent::Refuse) {
-            Ok(value) => Ok(value.map(|value| json(&value))),
-            Err(TreeError { place, error }) => {
-                let dot = if place.is_empty() || place.starts_with('[') { "" } else { "." };
-                let place = format!("{PLACE}{dot}{place}");
-                Err(fault(&place, error.map_or(ValueFault::Missing, ValueFault::Eval)))
-            }
-        },
+        Payload::Json(tree) => {
+            Ok(tree.value(scope, Absent::Refuse, PLACE)?.map(|value| json(&value)))
+        }
         Payload::Text(template) => match template.value(scope) {
             Ok(Some(Json::String(text))) => {
                 Ok(Some(Body { bytes: text.into_bytes(), is_json: false }))
@@ -118,8 +119,8 @@ fn broker_properties(
     let message_id = message_id.unwrap_or_else(|| scope.tracking_id.to_owned());
     let mut broker = BrokerProperties::new(message_id);
     for (property, template) in &config.texts {
-        let place = format!("broker_properties.{}", property.name());
-        if let Some(text) = text(template, scope, &place)? {
+        let place = format_args!("broker_properties.{}", property.name());
+        if let Some(text) = text(template, scope, place)? {
             broker.texts.push((*property, text));
         }
     }
@@ -168,7 +169,8 @@ fn properties(
         let value = match property {
             PropertyConfig::Fixed(value) => value.clone(),
             PropertyConfig::Computed(template) => {
-                let eval = |error| fault(&format!("properties.{name}"), ValueFault::Eval(error));
+                let eval =
+                    |error| fault(format_args!("properties.{name}"), ValueFault::Eval(error));
                 match template.value(scope).map_err(eval)? {
                     None | Some(Json::Null) => continue,
                     Some(Json::Bool(value)) => Value::Bool(value),

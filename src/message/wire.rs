@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{ContentTypeFault, Message, PropertyFault, Unsendable, limits};
-use crate::text::ascii_json;
+use crate::text::{ascii_json, is_visible_ascii};
 
 /// The content type that makes Service Bus read a body as a batch, and that alone.
 pub const BATCH_CONTENT_TYPE: &str = "application/vnd.microsoft.servicebus.json";
@@ -61,7 +61,7 @@ fn check_size(size: usize, limit: usize) -> Result<(), Unsendable> {
 
 /// Checks what a request or a configuration gives as content type.
 pub(crate) fn check_content_type(value: &str) -> Result<(), ContentTypeFault> {
-    if value.is_empty() || !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if value.is_empty() || !is_visible_ascii(value) {
         return Err(ContentTypeFault::Malformed);
     }
     // Anywhere in it: Envoy joins two lines by a comma, and which one Service Bus would believe is

@@ -42,7 +42,8 @@ impl Program {
             let start = program.source_info().offset_for(id).map_or(0, |(start, _)| start);
             usize::try_from(start).unwrap_or(0).min(source.len())
         };
-        let reads = check(program.expression(), place, names)?;
+        let mut reads = check(program.expression(), place, names)?;
+        reads.paths = whole(reads.paths);
         Ok(Self { program, reads })
     }
 
@@ -71,14 +72,7 @@ impl Program {
             insert(&mut variables, collection_keys(*collection), Some(map));
         }
         for path in &self.reads.paths {
-            // A JSON is given whole: its parts may be compared, counted and gone over.
-            let whole = match path {
-                Path::Request(RequestValue::Json(_)) => Path::Request(RequestValue::Json(vec![])),
-                Path::LookupJson(_) => Path::LookupJson(vec![]),
-                Path::Jwt(_) => Path::Jwt(vec![]),
-                other => other.clone(),
-            };
-            insert(&mut variables, &keys(&whole), scope.read(&whole)?);
+            insert(&mut variables, &keys(path), scope.read(path)?);
         }
         Ok(variables)
     }
@@ -97,6 +91,23 @@ impl Program {
         };
         context.add_function("uuid", uuid).map_err(|_| EvalError::Failed)
     }
+}
+
+/// Each value once. A JSON is given whole: its parts may be compared, counted and gone over.
+fn whole(paths: Vec<Path>) -> Vec<Path> {
+    let mut values = Vec::with_capacity(paths.len());
+    for path in paths {
+        let value = match path {
+            Path::Request(RequestValue::Json(_)) => Path::Request(RequestValue::Json(vec![])),
+            Path::LookupJson(_) => Path::LookupJson(vec![]),
+            Path::Jwt(_) => Path::Jwt(vec![]),
+            other => other,
+        };
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
 }
 
 /// Puts a value where its name says; what is not there leaves its map empty, so that `has` works.

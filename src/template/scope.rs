@@ -6,11 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use uuid::Builder;
 
 use super::EvalError;
 use super::path::{Collection, Path, RequestValue, Step};
 use crate::headers::Headers;
+use crate::text::uuid;
 
 /// One request as expressions see it.
 #[derive(Debug)]
@@ -160,7 +160,7 @@ impl<'a> Scope<'a> {
     /// A fresh version 4 UUID.
     pub(super) fn uuid(&self) -> Result<String, EvalError> {
         let bytes = (self.random)().ok_or(EvalError::Failed)?;
-        Ok(Builder::from_random_bytes(bytes).into_uuid().to_string())
+        Ok(uuid(bytes))
     }
 
     /// A map that is read by a computed key.

@@ -1,5 +1,7 @@
 //! JSON whose texts are templates.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::{EvalError, Scope, Template};
@@ -29,37 +31,61 @@ pub enum Absent {
 /// A tree that could not be made, with the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeError {
-    /// Such as `items[0].price`; empty for the whole.
+    /// Such as `payload.items[0].price`.
     pub place: String,
     /// `None` when a value is not there.
     pub error: Option<EvalError>,
 }
 
+/// Where a value stands; written out only when there is an error to tell.
+enum Place<'a> {
+    Index(&'a Place<'a>, usize),
+    Key(&'a Place<'a>, &'a str),
+    Root(&'a str),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(list, index) => write!(formatter, "{list}[{index}]"),
+            Self::Key(object, key) => write!(formatter, "{object}.{key}"),
+            Self::Root(name) => formatter.write_str(name),
+        }
+    }
+}
+
 impl Tree {
-    /// Makes the JSON for a request; `None` when the whole of it is not there.
+    /// Makes the JSON for a request; `None` when the whole of it is not there. `name` is what an
+    /// error calls the tree.
     ///
     /// # Errors
     /// When the request does not fit, or lacks a value that is needed.
-    pub fn value(&self, scope: &Scope<'_>, absent: Absent) -> Result<Option<Value>, TreeError> {
-        self.at(scope, absent, String::new())
+    pub fn value(
+        &self,
+        scope: &Scope<'_>,
+        absent: Absent,
+        name: &str,
+    ) -> Result<Option<Value>, TreeError> {
+        self.at(scope, absent, &Place::Root(name))
     }
 
     fn at(
         &self,
         scope: &Scope<'_>,
         absent: Absent,
-        place: String,
+        place: &Place<'_>,
     ) -> Result<Option<Value>, TreeError> {
+        let failed = |error| TreeError { place: place.to_string(), error };
         match self {
             Self::Fixed(value) => Ok(Some(value.clone())),
             Self::Template(template) => match template.value(scope) {
-                Ok(None) if absent == Absent::Refuse => Err(TreeError { place, error: None }),
+                Ok(None) if absent == Absent::Refuse => Err(failed(None)),
                 Ok(value) => Ok(value),
-                Err(error) => Err(TreeError { place, error: Some(error) }),
+                Err(error) => Err(failed(Some(error))),
             },
             Self::List(items) => {
                 let item = |(index, item): (usize, &Self)| {
-                    let value = item.at(scope, absent, format!("{place}[{index}]"))?;
+                    let value = item.at(scope, absent, &Place::Index(place, index))?;
                     Ok(value.unwrap_or(Value::Null))
                 };
                 let items: Result<Vec<_>, _> = items.iter().enumerate().map(item).collect();
@@ -68,9 +94,7 @@ impl Tree {
             Self::Object(members) => {
                 let mut object = Map::with_capacity(members.len());
                 for (key, member) in members {
-                    let dot = if place.is_empty() { "" } else { "." };
-                    let value = member.at(scope, absent, format!("{place}{dot}{key}"))?;
-                    if let Some(value) = value {
+                    if let Some(value) = member.at(scope, absent, &Place::Key(place, key))? {
                         object.insert(key.clone(), value);
                     }
                 }
