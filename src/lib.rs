@@ -29,5 +29,6 @@ pub mod jwt;
 pub mod matching;
 pub mod message;
 pub mod reply;
+pub mod shared;
 pub mod template;
 mod text;

@@ -10,6 +10,7 @@
 
 pub(crate) mod configuration;
 pub(crate) mod exchange;
+pub(crate) mod shared;
 
 use std::rc::Rc;
 use std::time::Duration;
