@@ -6,6 +6,7 @@ mod delivery;
 mod destination;
 mod duration;
 mod error;
+mod fallback;
 mod json;
 mod lookup;
 mod matches;
@@ -14,14 +15,16 @@ mod reply;
 mod route;
 mod send;
 mod template;
+mod token_request;
 
 use std::rc::Rc;
 
 pub use broker_properties::{BrokerConfig, Lifetime, Schedule, ScheduleConfig};
 pub use credentials::Environment;
-pub use delivery::DeliveryConfig;
+pub use delivery::{BatchConfig, BreakerConfig, DeliveryConfig, RetryConfig};
 pub use destination::Destination;
 pub use error::{ConfigError, ConfigErrors, Warning};
+pub use fallback::Fallback;
 pub use lookup::Lookup;
 pub use reply::{FailureReply, ReplyConfig};
 pub use route::{Action, Route};
@@ -29,7 +32,7 @@ pub use send::{Entity, EntityConfig, Payload, PropertyConfig, Send};
 
 use crate::matching::Match;
 use crate::message::limits;
-use destination::Fallback;
+use destination::General;
 use error::Findings;
 use json::Json;
 use node::{Fields, Node};
@@ -70,6 +73,25 @@ pub struct Sender {
     pub delivery: DeliveryConfig,
     /// First match wins.
     pub routes: Vec<Route>,
+}
+
+impl Sender {
+    /// Each destination that a message may go to, once.
+    pub fn destinations(&self) -> Vec<Rc<Destination>> {
+        let mut all: Vec<Rc<Destination>> = vec![];
+        let mut add = |one: &Rc<Destination>| {
+            if !all.iter().any(|known| Rc::ptr_eq(known, one)) {
+                all.push(Rc::clone(one));
+            }
+        };
+        for route in &self.routes {
+            if let Action::Send(send, destination) = &route.action {
+                add(destination);
+                send.fallback.iter().for_each(|fallback| add(&fallback.destination));
+            }
+        }
+        all
+    }
 }
 
 /// What the headers callback returns for a matched request whose body is still to come.
@@ -137,7 +159,7 @@ fn read_gate(mut fields: Fields<'_>, _: Environment<'_>) -> Option<Role> {
 }
 
 fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<Role> {
-    let fallback = Fallback::read(&mut fields, environment);
+    let general = General::read(&mut fields, environment);
     let header_mode = fields.optional("header_mode").map_or(Some(HeaderMode::Pause), |node| {
         node.choice(&[("pause", HeaderMode::Pause), ("continue", HeaderMode::Continue)])
     });
@@ -149,8 +171,8 @@ fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<R
         .map_or_else(|| Some(DeliveryConfig::default()), |node| delivery::read(&node));
     let routes = fields.required("routes");
     let has_routes = routes.is_some();
-    let routes = routes.and_then(|node| route::read_all(&node, &fallback));
-    fallback.report_missing(&fields, has_routes);
+    let routes = routes.and_then(|node| route::read_all(&node, &general));
+    general.report_missing(&fields, has_routes);
     fields.finish();
     Some(Role::Sender(Rc::new(Sender {
         header_mode: header_mode?,

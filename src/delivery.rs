@@ -1,20 +1,43 @@
 //! One worker's sending. It outlives requests: a client may leave while its message is on its way.
 //!
 //! Events are methods, effects come out of [`Delivery::poll`], which is called after each event
-//! until it returns `None`.
+//! until it returns `None`. When [`Delivery::wake`] says so, [`Delivery::tick`] is an event too.
+//!
+//! ```text
+//! submit -> lane -> parcel -> token -> breaker -> callout -> verdict -> settle
+//!                     ^                                         |
+//!                     +---- retry, fresh token, second way -----+
+//! ```
 
+mod breaker;
+mod callout;
+mod event;
+mod lane;
+mod parcel;
+mod retry;
+mod sending;
+mod tokens;
 mod verdict;
+mod way;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use fastrand::Rng;
+
+pub use callout::{Callout, DispatchError, Inquiry};
+pub use event::Event;
 pub use verdict::Answer;
 
-use crate::config::{Destination, Entity, Sender};
-use crate::credentials::Tokens;
-use crate::message::Packed;
-use crate::reply::{Failure, Outcome, Reason};
+use crate::config::{Destination, Entity, Fallback, Sender};
+use crate::message::{Outgoing, limits};
+use crate::reply::{Failure, Outcome, Reason, Served, Settlement};
+use crate::shared::Shared;
+use breaker::Ticket;
+use lane::{LaneId, Lanes};
+use parcel::{Job, Parcels};
+use way::Way;
 
 /// A request, by Envoy's id of its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,52 +47,21 @@ pub struct StreamId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttemptId(u64);
 
+/// What travels together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ParcelId(u64);
+
 /// A message to send.
 #[derive(Clone, Debug)]
 pub struct Submission {
     /// Namespace, cluster and credentials.
     pub destination: Rc<Destination>,
     /// Queue or topic.
-    pub entity: Entity,
+    pub entity: Rc<Entity>,
     /// What goes there.
-    pub packed: Packed,
-}
-
-/// An HTTP request for Envoy to make.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Callout {
-    /// Envoy's name of the upstream.
-    pub cluster: String,
-    /// Pseudo-headers included.
-    pub headers: Vec<(String, String)>,
-    /// May be empty.
-    pub body: Vec<u8>,
-    /// When Envoy is to give up.
-    pub timeout: Duration,
-    /// How much of the answer's body is needed.
-    pub answer_bytes: usize,
-}
-
-/// A GET whose answer a client waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inquiry {
-    /// Envoy cluster.
-    pub cluster: String,
-    /// `:authority`.
-    pub authority: String,
-    /// `:path`.
-    pub path: String,
-    /// When Envoy is to give up.
-    pub timeout: Duration,
-}
-
-/// Why Envoy did not start a callout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DispatchError {
-    /// There is no such cluster.
-    UnknownCluster,
-    /// The cluster has no healthy host, or its circuit breaker is open.
-    Unavailable,
+    pub message: Outgoing,
+    /// Where it goes when it cannot go there.
+    pub fallback: Option<Rc<Fallback>>,
 }
 
 /// What is to be done.
@@ -78,175 +70,229 @@ pub enum Effect {
     /// Make a callout; answer with `refused` or, in the end, `answered`.
     Dispatch(AttemptId, Callout),
     /// Tell a request what became of its message.
-    Settle(StreamId, Outcome),
+    Settle(StreamId, Settlement),
+    /// For log and metrics.
+    Tell(Event),
 }
 
 /// One worker's messages on their way.
 #[derive(Debug)]
 pub struct Delivery {
     sender: Rc<Sender>,
-    /// Few enough to be looked through.
-    tokens: Vec<(Rc<Destination>, Tokens)>,
-    in_flight: BTreeMap<AttemptId, Attempt>,
-    last_attempt: u64,
+    shared: Rc<dyn Shared>,
+    rng: Rng,
+    clock: Clock,
+    ways: Vec<Way>,
+    lanes: Option<Lanes>,
+    parcels: Parcels,
+    attempts: BTreeMap<AttemptId, Attempt>,
+    timers: BTreeSet<(Duration, Timer)>,
+    /// When callouts are looked through for those that Envoy has forgotten.
+    patrol: Option<Duration>,
+    last_id: u64,
+    /// Messages and lookups that are not settled.
+    open: usize,
+    /// Bytes of those messages.
+    bytes: usize,
+    /// Parcels that are sent again.
+    repeated: usize,
     effects: VecDeque<Effect>,
 }
 
+/// A callout on its way.
 #[derive(Debug)]
 struct Attempt {
-    stream: StreamId,
     purpose: Purpose,
+    /// When even Envoy's timeout is over.
+    give_up: Duration,
 }
 
 #[derive(Debug)]
 enum Purpose {
-    Lookup { cluster: String },
-    Send { destination: Rc<Destination>, entity: Entity },
+    Lookup { stream: StreamId, cluster: String },
+    Send { parcel: ParcelId, ticket: Option<Ticket>, stamp: Option<crate::credentials::Stamp> },
+    Token { way: usize },
 }
 
-/// Errors of Service Bus are short.
-const ERROR_BYTES: usize = 2 * 1024;
-/// Longest answer of a lookup.
-const FOUND_BYTES: usize = 1024 * 1024;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Lane(LaneId),
+    Retry(ParcelId),
+}
+
+/// Envoy's time of day, and a time that never goes back: waits must end when the day's clock is
+/// set back.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clock {
+    day: Duration,
+    steady: Duration,
+}
+
+/// How long after its timeout a callout may still be answered.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often forgotten callouts are looked for.
+const PATROL: Duration = Duration::from_secs(5);
 
 impl Delivery {
-    /// Nothing on its way yet.
-    pub fn new(sender: Rc<Sender>) -> Self {
+    /// Nothing on its way yet. `seed` makes the waits between retries random.
+    pub fn new(sender: Rc<Sender>, shared: Rc<dyn Shared>, seed: u64) -> Self {
+        let most_bytes = limits::message_bytes(sender.max_body_bytes);
+        let ways =
+            sender.destinations().iter().map(|one| Way::new(one, &sender.delivery)).collect();
         Self {
+            lanes: sender.delivery.batch.map(|batch| Lanes::new(batch, most_bytes)),
             sender,
-            tokens: vec![],
-            in_flight: BTreeMap::new(),
-            last_attempt: 0,
+            shared,
+            rng: Rng::with_seed(seed),
+            clock: Clock::default(),
+            ways,
+            parcels: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            patrol: None,
+            last_id: 0,
+            open: 0,
+            bytes: 0,
+            repeated: 0,
             effects: VecDeque::new(),
         }
     }
 
     /// Takes a message; its stream hears of it in one `Settle`.
     pub fn submit(&mut self, stream: StreamId, submission: Submission, now: Duration) {
-        if self.is_full(stream) {
+        self.clock.advance(now);
+        let Submission { destination, entity, message, fallback } = submission;
+        if self.is_full(stream, message.size()) {
             return;
         }
-        let Submission { destination, entity, packed } = submission;
-        let headers = self.headers(&destination, &entity, &packed, now);
-        let callout = Callout {
-            cluster: destination.cluster.clone(),
-            headers: headers.into_iter().chain(packed.headers).collect(),
-            body: packed.body,
-            timeout: self.sender.delivery.callout_timeout(),
-            answer_bytes: ERROR_BYTES,
+        self.open += 1;
+        self.bytes += message.size();
+        let timeout = self.sender.delivery.timeout;
+        let job = Job {
+            stream,
+            message,
+            deadline: self.clock.steady.saturating_add(timeout),
+            halfway: self.clock.steady.saturating_add(timeout / 2),
+            attempts: 0,
+            in_doubt: false,
+            entity,
+            fallback,
+            served: Served::Primary,
         };
-        self.dispatch(Attempt { stream, purpose: Purpose::Send { destination, entity } }, callout);
+        let way = self.way(&destination);
+        self.take(job, way);
     }
 
     /// Takes a lookup; its stream hears of it in one `Settle`.
-    pub fn inquire(&mut self, stream: StreamId, inquiry: Inquiry) {
-        if self.is_full(stream) {
+    pub fn inquire(&mut self, stream: StreamId, inquiry: Inquiry, now: Duration) {
+        self.clock.advance(now);
+        if self.is_full(stream, 0) {
             return;
         }
-        let Inquiry { cluster, authority, path, timeout } = inquiry;
-        let headers = [
-            (":method", "GET"),
-            (":path", path.as_str()),
-            (":authority", authority.as_str()),
-            (":scheme", "https"),
-            ("accept", "application/json"),
-        ];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let purpose = Purpose::Lookup { cluster: cluster.clone() };
-        let callout =
-            Callout { cluster, headers, body: vec![], timeout, answer_bytes: FOUND_BYTES };
-        self.dispatch(Attempt { stream, purpose }, callout);
+        self.open += 1;
+        let purpose = Purpose::Lookup { stream, cluster: inquiry.cluster.clone() };
+        self.dispatch(purpose, inquiry.callout());
     }
 
-    fn is_full(&mut self, stream: StreamId) -> bool {
-        let limit = self.sender.delivery.max_in_flight;
-        let full = self.in_flight.len() >= limit;
-        if full {
-            let cause = format!("{limit} callouts are on their way");
-            self.settle(stream, Outcome::Failed(Failure::new(Reason::Overloaded, cause)));
-        }
-        full
-    }
-
-    fn dispatch(&mut self, attempt: Attempt, callout: Callout) {
-        self.last_attempt += 1;
-        let id = AttemptId(self.last_attempt);
-        self.in_flight.insert(id, attempt);
-        self.effects.push_back(Effect::Dispatch(id, callout));
-    }
-
-    fn headers(
-        &mut self,
-        destination: &Rc<Destination>,
-        entity: &Entity,
-        packed: &Packed,
-        now: Duration,
-    ) -> Vec<(String, String)> {
-        let mut headers = Vec::with_capacity(packed.headers.len() + 6);
-        let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-        add(":method", "POST");
-        add(":path", &entity.messages_path);
-        add(":authority", &destination.namespace);
-        add(":scheme", "https");
-        // Envoy sets it for a body only, and Service Bus needs it for each POST.
-        if packed.body.is_empty() {
-            add("content-length", "0");
-        }
-        if let Some(tokens) = self.tokens(destination) {
-            let Destination { credentials, namespace, .. } = destination.as_ref();
-            if let Some(token) = tokens.authorization(credentials, namespace, &entity.path, now) {
-                add("authorization", token);
-            }
-        }
-        headers
-    }
-
-    fn tokens(&mut self, destination: &Rc<Destination>) -> Option<&mut Tokens> {
-        let known = self.tokens.iter().position(|(other, _)| Rc::ptr_eq(other, destination));
-        let index = known.unwrap_or_else(|| {
-            self.tokens.push((Rc::clone(destination), Tokens::default()));
-            self.tokens.len() - 1
-        });
-        self.tokens.get_mut(index).map(|(_, tokens)| tokens)
+    fn is_full(&mut self, stream: StreamId, size: usize) -> bool {
+        let config = &self.sender.delivery;
+        let cause = if self.open >= config.max_in_flight {
+            format!("{} messages are on their way", config.max_in_flight)
+        } else if self.bytes + size > config.max_buffered_bytes {
+            format!("messages of {} bytes are on their way", self.bytes)
+        } else {
+            return false;
+        };
+        self.tell_stream(
+            stream,
+            Settlement {
+                outcome: Outcome::Failed(Failure::new(Reason::Overloaded, cause)),
+                attempts: 0,
+                served: Served::Primary,
+            },
+        );
+        true
     }
 
     /// Envoy did not start a callout: nothing was sent.
-    pub fn refused(&mut self, attempt: AttemptId, error: DispatchError) {
-        let Some(Attempt { stream, purpose }) = self.in_flight.remove(&attempt) else { return };
-        let (cluster, unavailable) = match &purpose {
-            Purpose::Lookup { cluster } => (cluster, Reason::LookupUnavailable),
-            Purpose::Send { destination, .. } => (&destination.cluster, Reason::BrokerUnreachable),
-        };
-        let failure = match error {
-            DispatchError::UnknownCluster => Failure::new(
-                Reason::Misconfigured,
-                format!("Envoy knows no cluster {cluster:?} or refused the callout's headers"),
-            ),
-            DispatchError::Unavailable => Failure::new(
-                unavailable,
-                format!("cluster {cluster:?} has no healthy host or too many requests"),
-            ),
-        };
-        self.settle(stream, Outcome::Failed(failure));
+    pub fn refused(&mut self, attempt: AttemptId, error: DispatchError, now: Duration) {
+        self.clock.advance(now);
+        let Some(Attempt { purpose, .. }) = self.attempts.remove(&attempt) else { return };
+        match purpose {
+            Purpose::Lookup { stream, cluster } => {
+                let failure = error.failure(&cluster, Reason::LookupUnavailable);
+                self.settle_lookup(stream, Outcome::Failed(failure));
+            }
+            Purpose::Send { parcel, ticket, .. } => self.send_refused(parcel, ticket, error),
+            Purpose::Token { way } => self.token_refused(way, error),
+        }
     }
 
     /// A callout ended.
-    pub fn answered(&mut self, attempt: AttemptId, answer: Answer) {
-        let Some(Attempt { stream, purpose }) = self.in_flight.remove(&attempt) else { return };
-        let outcome = match purpose {
-            Purpose::Lookup { .. } => answer.found(),
-            Purpose::Send { destination, entity } => {
-                let outcome = answer.outcome();
-                if let Outcome::Failed(Failure { reason: Reason::BrokerUnauthorized, .. }) =
-                    &outcome
-                    && let Some(tokens) = self.tokens(&destination)
-                {
-                    tokens.forget(&entity.path);
-                }
-                outcome
+    pub fn answered(&mut self, attempt: AttemptId, answer: Answer, now: Duration) {
+        self.clock.advance(now);
+        let Some(Attempt { purpose, .. }) = self.attempts.remove(&attempt) else { return };
+        self.conclude(purpose, answer);
+    }
+
+    fn conclude(&mut self, purpose: Purpose, answer: Answer) {
+        match purpose {
+            Purpose::Lookup { stream, .. } => self.settle_lookup(stream, answer.found()),
+            Purpose::Send { parcel, ticket, stamp } => {
+                self.send_answered(parcel, ticket, stamp, &answer);
             }
-        };
-        self.settle(stream, outcome);
+            Purpose::Token { way } => self.token_answered(way, &answer),
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Duration) {
+        self.clock.advance(now);
+        self.renew_tokens();
+        while let Some(&(due, timer)) = self.timers.first()
+            && due <= self.clock.steady
+        {
+            self.timers.pop_first();
+            match timer {
+                Timer::Retry(parcel) => self.send(parcel),
+                Timer::Lane(lane) => {
+                    let now = self.clock.steady;
+                    let parcel = self.lanes.as_mut().and_then(|lanes| lanes.lingered(lane, now));
+                    self.send_new(parcel);
+                }
+            }
+        }
+        if self.patrol.is_some_and(|patrol| patrol <= self.clock.steady) {
+            self.give_up_the_forgotten();
+        }
+    }
+
+    /// An answer that Envoy does not bring would keep its client waiting for ever.
+    fn give_up_the_forgotten(&mut self) {
+        let now = self.clock.steady;
+        let forgotten = |attempt: &Attempt| attempt.give_up <= now;
+        let ids: Vec<_> =
+            self.attempts.iter().filter(|(_, a)| forgotten(a)).map(|(id, _)| *id).collect();
+        for id in ids {
+            if let Some(Attempt { purpose, .. }) = self.attempts.remove(&id) {
+                self.conclude(purpose, Answer::default());
+            }
+        }
+        self.patrol = (!self.attempts.is_empty()).then(|| now.saturating_add(PATROL));
+    }
+
+    /// In how long [`Delivery::tick`] is to be called; `None` when nothing waits.
+    pub fn wake(&self) -> Option<Duration> {
+        let steady = self.clock.steady;
+        let timer = self.timers.first().map(|(due, _)| *due);
+        let own = timer.into_iter().chain(self.patrol).map(|due| due.saturating_sub(steady));
+        let ways = self.ways.iter().filter_map(|way| way.wake(self.clock.day));
+        own.chain(ways).min()
+    }
+
+    /// The time that [`Delivery::wake`] counts from, which never goes back.
+    pub fn time(&self) -> Duration {
+        self.clock.steady
     }
 
     /// The next thing to do.
@@ -254,12 +300,55 @@ impl Delivery {
         self.effects.pop_front()
     }
 
-    /// Callouts on their way.
+    /// Messages and lookups that are not settled.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.open
     }
 
-    fn settle(&mut self, stream: StreamId, outcome: Outcome) {
-        self.effects.push_back(Effect::Settle(stream, outcome));
+    /// Bytes of the messages that are not settled.
+    pub fn buffered_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether nothing is on its way but tokens.
+    pub fn is_quiet(&self) -> bool {
+        let lanes = self.lanes.as_ref().is_none_or(Lanes::is_empty);
+        self.open == 0 && self.parcels.is_empty() && self.repeated == 0 && lanes
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn dispatch(&mut self, purpose: Purpose, callout: Callout) {
+        let give_up = self.clock.steady.saturating_add(callout.timeout).saturating_add(GRACE);
+        let id = AttemptId(self.next_id());
+        self.attempts.insert(id, Attempt { purpose, give_up });
+        self.patrol.get_or_insert(self.clock.steady.saturating_add(PATROL));
+        self.effects.push_back(Effect::Dispatch(id, callout));
+    }
+
+    fn settle_lookup(&mut self, stream: StreamId, outcome: Outcome) {
+        self.open = self.open.saturating_sub(1);
+        self.tell_stream(stream, Settlement { outcome, attempts: 1, served: Served::Primary });
+    }
+
+    fn tell_stream(&mut self, stream: StreamId, settlement: Settlement) {
+        self.effects.push_back(Effect::Settle(stream, settlement));
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.effects.push_back(Effect::Tell(event));
+    }
+}
+
+impl Clock {
+    fn advance(&mut self, now: Duration) {
+        if self.day.is_zero() {
+            self.day = now;
+        }
+        self.steady = self.steady.saturating_add(now.saturating_sub(self.day));
+        self.day = now;
     }
 }

@@ -10,10 +10,13 @@ use serde_json::Value;
 use crate::config::{Action, Entity, Lookup, Payload, Route, Send, Sender};
 use crate::delivery::{Inquiry, Submission};
 use crate::headers::Headers;
-use crate::message::{Packed, Unsendable, ValueFault, compose, limits, pack};
-use crate::reply::{self, Failure, Outcome, Reason, Reply};
+use crate::message::{Outgoing, Unsendable, ValueFault, compose, limits};
+use crate::reply::{self, Failure, Outcome, Reason, Reply, Served, Settlement};
 use crate::template::{Attributes, Found, Needs, Random, Scope};
 use request::Request;
+
+/// Which of a route's two destinations a message came to.
+const DESTINATION: &str = "x-service-bus-destination";
 
 /// What Envoy is to do with the request.
 #[derive(Debug)]
@@ -42,6 +45,10 @@ pub struct Report {
     pub tracking_id: String,
     /// What became of the message.
     pub outcome: Outcome,
+    /// Callouts that have carried it.
+    pub attempts: u32,
+    /// Which of the route's destinations it came to.
+    pub served: Served,
 }
 
 /// One request.
@@ -124,14 +131,15 @@ impl Exchange {
         let Some(route) = sender.routes.get(request.route) else { return self.idle() };
         match &route.action {
             Action::Send(send, destination) => match self.prepare(route, send, body) {
-                Ok((entity, packed, reply)) => {
-                    let path = entity.path.clone();
+                Ok((entity, message, reply)) => {
+                    let own = Rc::clone(&entity);
                     self.advance(|mut request| {
-                        request.entity = Some(path);
+                        request.entity = Some(own);
                         State::Sending(request, Box::new(reply))
                     });
                     let destination = Rc::clone(destination);
-                    Step::Send(Submission { destination, entity, packed })
+                    let fallback = send.fallback.clone();
+                    Step::Send(Submission { destination, entity, message, fallback })
                 }
                 Err(unsendable) => self.finish(failure(&unsendable)),
             },
@@ -152,7 +160,7 @@ impl Exchange {
         route: &Route,
         send: &Send,
         body: Vec<u8>,
-    ) -> Result<(Entity, Packed, Reply), Unsendable> {
+    ) -> Result<(Rc<Entity>, Outgoing, Reply), Unsendable> {
         let State::Receiving(request) = &self.state else { return Err(missing("the request")) };
         let mut scope = request.scope(&route.name, self.random);
         scope.body = &body;
@@ -163,7 +171,11 @@ impl Exchange {
             message.body = body;
         }
         let limit = limits::message_bytes(self.sender.max_body_bytes);
-        Ok((entity, pack(message, limit)?, reply))
+        let message = match self.sender.delivery.batch {
+            Some(_) => Outgoing::for_batch(message, limit),
+            None => Outgoing::new(message, limit),
+        };
+        Ok((entity, message?, reply))
     }
 
     fn inquiry(&self, route: &Route, lookup: &Lookup) -> Result<Inquiry, Unsendable> {
@@ -189,10 +201,12 @@ impl Exchange {
     }
 
     /// Delivery knows what became of the message or the lookup.
-    pub fn settled(&mut self, outcome: Outcome) -> Step {
-        match (&self.state, &outcome) {
+    pub fn settled(&mut self, settlement: Settlement) -> Step {
+        match (&self.state, &settlement.outcome) {
             (State::Sending(..), Outcome::Accepted | Outcome::Failed(_))
-            | (State::Inquiring(_), Outcome::Found(_) | Outcome::Failed(_)) => self.answer(outcome),
+            | (State::Inquiring(_), Outcome::Found(_) | Outcome::Failed(_)) => {
+                self.answer(settlement)
+            }
             _ => self.idle(),
         }
     }
@@ -215,10 +229,11 @@ impl Exchange {
     }
 
     fn finish(&mut self, failure: Failure) -> Step {
-        self.answer(Outcome::Failed(failure))
+        let outcome = Outcome::Failed(failure);
+        self.answer(Settlement { outcome, attempts: 0, served: Served::Primary })
     }
 
-    fn answer(&mut self, outcome: Outcome) -> Step {
+    fn answer(&mut self, Settlement { outcome, attempts, served }: Settlement) -> Step {
         let (request, ready) = match std::mem::replace(&mut self.state, State::Answered) {
             State::Receiving(request) | State::Inquiring(request) => (request, None),
             State::Sending(request, reply) => (request, Some(*reply)),
@@ -226,7 +241,7 @@ impl Exchange {
         };
         let Some(route) = self.sender.routes.get(request.route) else { return Step::Wait };
         let scope = request.scope(&route.name, self.random);
-        let (reply, outcome) = match (outcome, ready) {
+        let (mut reply, outcome) = match (outcome, ready) {
             (Outcome::Accepted, Some(ready)) => (ready, Outcome::Accepted),
             (Outcome::Found(found), _) => match found_reply(route, &scope, &found) {
                 Ok(reply) => (reply, Outcome::Found(found)),
@@ -237,11 +252,16 @@ impl Exchange {
             }
             (Outcome::Accepted, None) => return Step::Wait,
         };
+        if attempts > 0 && route.has_fallback() {
+            reply.headers.push((DESTINATION.to_owned(), served.as_str().to_owned()));
+        }
         let report = Report {
             route: route.name.clone(),
-            entity: request.entity.clone(),
+            entity: request.entity.as_ref().map(|entity| entity.path.clone()),
             tracking_id: request.tracking_id.clone(),
             outcome,
+            attempts,
+            served,
         };
         Step::Reply(reply, report)
     }

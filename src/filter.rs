@@ -1,8 +1,11 @@
 //! Envoy's side: callbacks, and every host call in `host`.
 
+mod events;
 mod host;
+mod process;
 mod root;
 mod stream;
+mod ticking;
 mod worker;
 
 use proxy_wasm::traits::RootContext;

@@ -13,7 +13,7 @@ pub use broker_properties::{BrokerProperties, TextProperty, http_date, time_span
 pub use compose::compose;
 pub use property::{Property, Value, fits_header};
 pub(crate) use wire::check_content_type;
-pub use wire::{BATCH_CONTENT_TYPE, Form, Packed, pack};
+pub use wire::{BATCH_CONTENT_TYPE, Form, Outgoing, Packed, batch_headers};
 
 /// A message as Service Bus knows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,14 @@ pub struct Message {
     pub broker: BrokerProperties,
     /// The sender's own properties, names unique.
     pub properties: Vec<Property>,
+}
+
+impl Message {
+    /// Properties of all kinds, in bytes.
+    fn properties_size(&self) -> usize {
+        let own: usize = self.properties.iter().map(Property::size).sum();
+        own + self.broker.size() + self.content_type.as_ref().map_or(0, String::len)
+    }
 }
 
 /// Why a message cannot be sent: the request is at fault.

@@ -30,6 +30,8 @@ pub enum Reason {
     BrokerUnauthorized,
     /// No connection: nothing was sent.
     BrokerUnreachable,
+    /// Too many sends have failed: nothing is sent for a while.
+    CircuitOpen,
     /// No token to be had.
     CredentialsUnavailable,
     /// There is no such queue or topic.
@@ -58,10 +60,11 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their words.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BrokerError,
         Self::BrokerUnauthorized,
         Self::BrokerUnreachable,
+        Self::CircuitOpen,
         Self::CredentialsUnavailable,
         Self::EntityNotFound,
         Self::InvalidMessage,
@@ -82,6 +85,7 @@ impl Reason {
             Self::BrokerError => "broker_error",
             Self::BrokerUnauthorized => "broker_unauthorized",
             Self::BrokerUnreachable => "broker_unreachable",
+            Self::CircuitOpen => "circuit_open",
             Self::CredentialsUnavailable => "credentials_unavailable",
             Self::EntityNotFound => "entity_not_found",
             Self::InvalidMessage => "invalid_message",
@@ -110,7 +114,7 @@ impl Reason {
     /// Seconds until a retry may help, `None` where it cannot.
     pub const fn retry_after(self) -> Option<u32> {
         match self {
-            Self::Overloaded => Some(1),
+            Self::CircuitOpen | Self::Overloaded => Some(1),
             Self::BrokerError
             | Self::BrokerUnreachable
             | Self::CredentialsUnavailable
@@ -128,12 +132,20 @@ impl Reason {
         }
     }
 
+    /// Whether the message may be stored all the same.
+    pub const fn is_doubtful(self) -> bool {
+        matches!(self, Self::BrokerError | Self::OutcomeUnknown)
+    }
+
     /// One sentence for people.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::BrokerError => "The message broker failed; the message may not be enqueued.",
             Self::BrokerUnauthorized => "The message broker did not accept the gateway's token.",
             Self::BrokerUnreachable => "The message broker cannot be reached; nothing was sent.",
+            Self::CircuitOpen => {
+                "The message broker has failed too often; nothing was sent for now."
+            }
             Self::CredentialsUnavailable => "The gateway has no token for the message broker.",
             Self::EntityNotFound => "The queue or topic does not exist.",
             Self::InvalidMessage => "The request cannot be sent as a message.",
@@ -165,6 +177,37 @@ pub enum Outcome {
     Found(Found),
 }
 
+/// Which of a route's destinations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Served {
+    /// The route's own.
+    #[default]
+    Primary,
+    /// Its fallback.
+    Fallback,
+}
+
+impl Served {
+    /// The word in `x-service-bus-destination`, and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
+/// What became of a message or a lookup, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// What the client is told.
+    pub outcome: Outcome,
+    /// Callouts that have carried it.
+    pub attempts: u32,
+    /// Which destination it came to at last.
+    pub served: Served,
+}
+
 /// Why a message was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -176,18 +219,26 @@ pub struct Failure {
     pub detail: Option<String>,
     /// For the log alone: what the broker or Envoy said.
     pub cause: String,
+    /// Service Bus's own id of the request, where it has named one.
+    pub broker_tracking_id: Option<String>,
 }
 
 impl Failure {
     /// A failure whose cause is for the log.
     pub fn new(reason: Reason, cause: impl Into<String>) -> Self {
-        Self { reason, retry_after: None, detail: None, cause: cause.into() }
+        Self {
+            reason,
+            retry_after: None,
+            detail: None,
+            cause: cause.into(),
+            broker_tracking_id: None,
+        }
     }
 
     /// A failure for which the request is to blame, and whose client is told why.
     pub fn of_request(reason: Reason, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { reason, retry_after: None, cause: detail.clone(), detail: Some(detail) }
+        Self { detail: Some(detail.clone()), ..Self::new(reason, detail) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// Values by name that all workers of a process see. Whoever changes one says which version it
 /// has seen, so that of two workers one is the first.
-pub trait Shared {
+pub trait Shared: std::fmt::Debug {
     /// A value and its version, `None` when nobody has stored one.
     fn load(&self, key: &str) -> Option<(Vec<u8>, u32)>;
 

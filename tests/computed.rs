@@ -11,7 +11,7 @@ mod common;
 
 use std::rc::Rc;
 
-use common::exchange::{Kind, found, kind, lookup_opened, problem, random, reply};
+use common::exchange::{Kind, found, kind, lookup_opened, problem, random, reply, settlement};
 use common::{NOW, UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::Headers;
@@ -32,7 +32,7 @@ fn a_lookup_asks_and_answers() {
     assert_eq!(inquiry.path, "/order:status:a%2Fb%20c");
     assert_eq!(inquiry.timeout, std::time::Duration::from_secs(2));
     let body = br#"{"trackingId": "t-1", "more": 1}"#;
-    let reply = reply(exchange.settled(Outcome::Found(found(body))));
+    let reply = reply(exchange.settled(settlement(Outcome::Found(found(body)))));
     assert_eq!((reply.status, reply.details.as_str()), (200, "service_bus_found"));
     // What the store does not know is left out.
     assert_eq!(reply.body, br#"{"id":"t-1"}"#);
@@ -42,7 +42,8 @@ fn a_lookup_asks_and_answers() {
 fn a_lookup_that_finds_no_json_fails() {
     let mut exchange = lookup_opened("/orders/1/status");
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());
-    let (status, problem) = problem(exchange.settled(Outcome::Found(found(b"<html>canary"))));
+    let (status, problem) =
+        problem(exchange.settled(settlement(Outcome::Found(found(b"<html>canary")))));
     assert_eq!((status, &problem["reason"]), (503, &json!("lookup_unavailable")));
     assert!(!problem.to_string().contains("canary"));
 }
@@ -52,7 +53,7 @@ fn a_route_may_change_the_answer_to_a_failure() {
     let mut exchange = lookup_opened("/orders/x%22y/status");
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());
     let failure = Failure::new(Reason::NotFound, "");
-    let reply = reply(exchange.settled(Outcome::Failed(failure)));
+    let reply = reply(exchange.settled(settlement(Outcome::Failed(failure))));
     assert_eq!(reply.status, 410);
     assert_eq!(reply.body, br#"{"gone":"x\"y"}"#);
     let header = |name| reply.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
@@ -70,7 +71,7 @@ fn a_route_may_change_the_answer_to_a_failure() {
         let _ = exchange.headers_arrived(request(&[("x-c", client)]));
         let _ = exchange.request_ended(vec![], NOW, Attributes::default());
         let failure = Failure::new(Reason::Throttled, "");
-        let reply = self::reply(exchange.settled(Outcome::Failed(failure)));
+        let reply = self::reply(exchange.settled(settlement(Outcome::Failed(failure))));
         let headers = |name| reply.headers.iter().filter(|(n, _)| n == name).collect::<Vec<_>>();
         assert_eq!(headers("retry-after"), [&("retry-after".to_owned(), "120".to_owned())]);
         assert_eq!(headers("x-client").first().map(|(_, value)| value.as_str()), told);
@@ -109,9 +110,9 @@ fn a_message_is_made_from_the_request() {
     let Step::Send(submission) = step else { panic!("{step:?}") };
     assert_eq!(submission.entity.path, "returns");
     let expected = json!({"id": UUID, "order": {"a": [1]}, "at": "2026-11-21T00:00:00.000Z"});
-    assert_eq!(submission.packed.body, expected.to_string().into_bytes());
+    assert_eq!(*submission.message.alone().body, expected.to_string().into_bytes());
     let header = |name| {
-        let found = submission.packed.headers.iter().find(|(other, _)| other == name);
+        let found = submission.message.alone().headers.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
     };
     assert_eq!(
@@ -122,7 +123,7 @@ fn a_message_is_made_from_the_request() {
         )
     );
     assert_eq!((header("count"), header("vip"), header("absent")), (Some("2"), Some("true"), None));
-    let answer = reply(exchange.settled(Outcome::Accepted));
+    let answer = reply(exchange.settled(settlement(Outcome::Accepted)));
     assert_eq!(answer.body, br#"{"n":2}"#);
     let location = ("location".to_owned(), format!("/orders/{UUID}"));
     assert!(answer.headers.contains(&location));
@@ -211,7 +212,7 @@ fn a_location_leads_to_the_id() {
         let _ = exchange
             .headers_arrived(request(&[("idempotency-key", key), ("x-url", b"https://a/b?c")]));
         let _ = exchange.request_ended(vec![], NOW, Attributes::default());
-        let answer = reply(exchange.settled(Outcome::Accepted));
+        let answer = reply(exchange.settled(settlement(Outcome::Accepted)));
         let found = answer.headers.into_iter().find(|(name, _)| name == "location");
         found.map(|(_, value)| value).unwrap()
     };
@@ -257,17 +258,17 @@ proptest! {
         let body = json!({"t": text}).to_string().into_bytes();
         let (lines, payload) = match exchange.request_ended(body, NOW, Attributes::default()) {
             Step::Send(submission) => {
-                let answer = reply(exchange.settled(Outcome::Accepted));
+                let answer = reply(exchange.settled(settlement(Outcome::Accepted)));
                 let told: Json = serde_json::from_slice(&answer.body).unwrap();
                 prop_assert_eq!(&told["t"], &json!(text));
-                let single = submission.packed.form == Form::Single;
-                let body: Json = serde_json::from_slice(&submission.packed.body).unwrap();
+                let single = submission.message.alone().form == Form::Single;
+                let body: Json = serde_json::from_slice(&submission.message.alone().body).unwrap();
                 let payload = if single {
                     body
                 } else {
                     serde_json::from_str(body[0]["Body"].as_str().unwrap()).unwrap()
                 };
-                (answer.headers.into_iter().chain(submission.packed.headers).collect(), Some(payload))
+                (answer.headers.into_iter().chain(submission.message.alone().headers.clone()).collect(), Some(payload))
             }
             Step::Reply(answer, _) => {
                 prop_assert_eq!(answer.status, 400);

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use common::configuration::{error, minimal, parse, sender, warnings, with};
 use envoy_service_bus::config::{
-    Action, Config, Destination, EntityConfig, Environment, HeaderMode, Lifetime, Payload,
-    PropertyConfig, Role, Schedule, ScheduleConfig, Send, Sender,
+    Action, BatchConfig, BreakerConfig, Config, DeliveryConfig, Destination, EntityConfig,
+    Environment, Fallback, HeaderMode, Lifetime, Payload, PropertyConfig, RetryConfig, Role,
+    Schedule, ScheduleConfig, Send, Sender,
 };
 use envoy_service_bus::credentials::Credentials;
 use envoy_service_bus::matching::{HostMatch, PathMatch, Segment};
@@ -69,7 +70,13 @@ fn every_key_is_read() {
         "role": "sender",
         "header_mode": "continue",
         "max_body_bytes": 1_048_576,
-        "delivery": {"timeout": "1m", "attempt_timeout": "0.5s", "max_in_flight": 7},
+        "delivery": {
+            "timeout": "1m", "attempt_timeout": "0.5s", "max_in_flight": 7,
+            "max_buffered_bytes": 1_000_000,
+            "retries": {"max": 1, "base": "50ms", "cap": "1s", "budget_percent": 50},
+            "circuit_breaker": {"failures": 2, "open_for": "5s"},
+            "batch": {"max_messages": 10, "linger": "2ms"}
+        },
         "routes": [{
             "name": "orders",
             "match": {
@@ -97,13 +104,29 @@ fn every_key_is_read() {
     let (send, destination) = route(&sender);
     assert_eq!(destination.namespace, "contoso.servicebus.windows.net");
     assert!(matches!(
-        *destination.credentials,
-        Credentials::Sas { token_ttl, .. } if token_ttl == Duration::from_secs(1200)
+        &*destination.credentials,
+        Credentials::Sas(keys)
+            if keys.token_ttl == Duration::from_secs(1200) && keys.secondary.is_none()
     ));
     assert_eq!(sender.header_mode, HeaderMode::Continue);
     assert_eq!(sender.max_body_bytes, 1_048_576);
-    assert_eq!(sender.delivery.callout_timeout(), Duration::from_millis(500));
-    assert_eq!(sender.delivery.max_in_flight, 7);
+    assert_eq!(
+        sender.delivery,
+        DeliveryConfig {
+            timeout: Duration::from_secs(60),
+            attempt_timeout: Duration::from_millis(500),
+            max_in_flight: 7,
+            max_buffered_bytes: 1_000_000,
+            retries: RetryConfig {
+                max: 1,
+                base: Duration::from_millis(50),
+                cap: Duration::from_secs(1),
+                budget_percent: 50,
+            },
+            circuit_breaker: Some(BreakerConfig { failures: 2, open_for: Duration::from_secs(5) }),
+            batch: Some(BatchConfig { max_messages: 10, linger: Duration::from_millis(2) }),
+        }
+    );
     let matches = &sender.routes[0].matches;
     assert_eq!(matches.methods, ["POST", "PUT"]);
     assert_eq!(
@@ -162,7 +185,7 @@ fn secrets_come_from_the_environment() {
     let connection_string = json!({"connection_string": {"env": "SB_CONNECTION_STRING"}});
     let config = with("/credentials", connection_string);
     let sender = sender(&config);
-    assert!(matches!(*route(&sender).1.credentials, Credentials::Sas { .. }));
+    assert!(matches!(*route(&sender).1.credentials, Credentials::Sas(_)));
     assert!(warnings(&config).is_empty());
 }
 
@@ -187,26 +210,115 @@ fn what_works_but_may_surprise_is_warned_of() {
              Envoy's /config_dump; use {\"env\": NAME}",
             "credentials.sas.secondary_key.env: white space around the value of SB_PADDED is left \
              out",
-            "credentials.sas.secondary_key: has no effect in this version: only the first key \
-             signs",
             "credentials.sas.token_ttl: is shorter than 20m: a clock that is off by 15 minutes \
              makes tokens invalid",
         ]
     );
-    let no_effect = "has no effect in this version: each message is sent once, by itself";
-    let delivery = json!({"retries": {}, "circuit_breaker": {}, "batch": {}});
+    let same = json!({"sas": {
+        "key_name": "send", "key": {"env": "SB_KEY"}, "secondary_key": {"env": "SB_KEY"}
+    }});
     assert_eq!(
-        warnings(&with("/delivery", delivery)),
-        [
-            format!("delivery.retries: {no_effect}"),
-            format!("delivery.circuit_breaker: {no_effect}"),
-            format!("delivery.batch: {no_effect}")
-        ]
+        warnings(&with("/credentials", same)),
+        ["credentials.sas: secondary_key is the same as key, so it cannot take its place"]
     );
     assert_eq!(
         warnings(&with("/routes/0/send/broker_properties", json!({"MessageId": "m"}))),
         ["routes[0].send.broker_properties.MessageId: is the same for every message: where \
           duplicate detection is on, Service Bus keeps the first and drops the others"]
+    );
+}
+
+#[test]
+fn what_is_there_by_default_can_be_left_out() {
+    let delivery = |delivery: Json| sender(&with("/delivery", delivery)).delivery;
+    let defaults = sender(&minimal()).delivery;
+    assert_eq!(defaults, DeliveryConfig::default());
+    assert_eq!(delivery(json!({"retries": {}, "circuit_breaker": {}})), defaults);
+    assert_eq!(delivery(json!({"circuit_breaker": {"failures": 0}})).circuit_breaker, None);
+    assert_eq!(delivery(json!({"retries": {"max": 0}})).retries.max, 0);
+    assert_eq!(defaults.batch, None);
+    assert_eq!(delivery(json!({"batch": {}})).batch, Some(BatchConfig::default()));
+}
+
+fn with_fallback(fallback: Json) -> Json {
+    with("/routes/0/fallback", fallback)
+}
+
+fn fallback(config: &Json) -> Rc<Fallback> {
+    let sender = sender(config);
+    route(&sender).0.fallback.clone().unwrap()
+}
+
+#[test]
+fn every_kind_of_credentials_is_read() {
+    let read = |credentials: Json| {
+        let sender = sender(&with("/credentials", credentials));
+        Rc::clone(&route(&sender).1.credentials)
+    };
+    let keys = json!({"key_name": "send", "key": {"env": "SB_KEY"}});
+    assert!(matches!(&*read(json!({"sas": keys})), Credentials::Sas(_)));
+    assert!(matches!(&*read(json!({"upstream": {}})), Credentials::Upstream));
+    let fetched = [
+        json!({"managed_identity": {"cluster": "imds", "source": "imds"}}),
+        json!({"managed_identity": {
+            "cluster": "imds", "source": "imds", "resource_id": "/subscriptions/a",
+            "authority": "imds:80", "audience": "https://servicebus.usgovcloudapi.net"
+        }}),
+        json!({"managed_identity": {
+            "cluster": "identity", "source": "app_service", "client_id": "a", "path": "/token",
+            "identity_header": {"env": "SB_KEY"}
+        }}),
+        json!({"client_secret": {
+            "cluster": "entra", "tenant_id": "t", "client_id": "c", "secret": {"env": "SB_KEY"}
+        }}),
+    ];
+    for credentials in fetched {
+        let config = with("/credentials", credentials);
+        assert!(warnings(&config).is_empty(), "{config}");
+        assert!(!format!("{:?}", sender(&config)).contains("canary"));
+        assert!(matches!(&*read(config["credentials"].clone()), Credentials::Fetched(_)));
+    }
+}
+
+#[test]
+fn a_fallback_takes_from_its_route_what_it_does_not_say() {
+    let elsewhere = fallback(&with_fallback(json!({
+        "namespace": "north.servicebus.windows.net", "cluster": "north", "topic": "late",
+        "credentials": {"sas": {"key_name": "a", "key": {"env": "SB_KEY"}}},
+        "allow_duplicates": true
+    })));
+    assert_eq!(elsewhere.destination.namespace, "north.servicebus.windows.net");
+    assert_eq!(elsewhere.destination.cluster, "north");
+    assert!(matches!(*elsewhere.destination.credentials, Credentials::Sas(_)));
+    assert_eq!(elsewhere.entity.as_ref().unwrap().path, "late");
+    assert!(elsewhere.allow_duplicates);
+    let nearby = fallback(&with_fallback(json!({"cluster": "other"})));
+    assert_eq!(nearby.destination.namespace, "contoso.servicebus.windows.net");
+    assert_eq!(nearby.destination.cluster, "other");
+    assert!(matches!(*nearby.destination.credentials, Credentials::Upstream));
+    assert!(nearby.entity.is_none() && !nearby.allow_duplicates);
+}
+
+#[test]
+fn a_fallback_that_leads_nowhere_else_is_refused() {
+    let same = "routes[0].fallback: leads where the route leads itself: name another namespace, \
+                cluster or entity";
+    for fallback in [json!({}), json!({"queue": "orders"}), json!({"cluster": "servicebus"})] {
+        assert_eq!(error(&with_fallback(fallback)), same);
+    }
+    assert_eq!(
+        error(&with_fallback(json!({"queue": "a", "topic": "b"}))),
+        "routes[0].fallback: expected at most one of queue, topic"
+    );
+    assert_eq!(
+        error(&with_fallback(json!({"queue": "a", "allow_duplicates": "yes"}))),
+        "routes[0].fallback.allow_duplicates: expected true or false, found \"yes\""
+    );
+    let bound =
+        json!({"credentials": {"connection_string": {"env": "SB_ORDERS_ONLY"}}, "queue": "a"});
+    assert_eq!(
+        error(&with_fallback(bound)),
+        "routes[0].fallback.queue: the connection string opens \"orders\" only"
     );
 }
 

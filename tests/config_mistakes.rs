@@ -255,7 +255,7 @@ fn mistakes_name_their_place_and_what_was_expected() {
             "/routes/0/reply",
             json!({"failures": {"tired": {}}}),
             "routes[0].reply.failures.tired: unknown reason, expected one of broker_error, \
-             broker_unauthorized, broker_unreachable, credentials_unavailable, entity_not_found, \
+             broker_unauthorized, broker_unreachable, circuit_open, credentials_unavailable, entity_not_found, \
              invalid_message, lookup_unavailable, message_rejected, misconfigured, not_found, \
              outcome_unknown, overloaded, payload_too_large, quota_exceeded, throttled",
         ),
@@ -274,8 +274,55 @@ fn mistakes_name_their_place_and_what_was_expected() {
         (
             "/credentials",
             json!({"managed_identity": {}}),
-            "credentials.managed_identity: is not available in this version; use sas, \
-             connection_string or upstream",
+            "credentials.managed_identity.source: is required\n\
+             credentials.managed_identity.cluster: is required",
+        ),
+        (
+            "/credentials",
+            json!({"managed_identity": {
+                "source": "vm", "cluster": "", "client_id": "a", "object_id": "b"
+            }}),
+            "credentials.managed_identity.source: expected \"imds\" or \"app_service\", found \
+             \"vm\"\n\
+             credentials.managed_identity.cluster: must not be empty\n\
+             credentials.managed_identity: expected at most one of client_id, object_id, \
+             resource_id",
+        ),
+        (
+            "/credentials",
+            json!({"managed_identity": {
+                "source": "imds", "cluster": "imds", "path": "/a", "authority": "a/b",
+                "audience": "https://servicebus.azure.net/"
+            }}),
+            "credentials.managed_identity.authority: expected a host, with a port if need be, \
+             found \"a/b\"\n\
+             credentials.managed_identity.audience: expected a URL such as \
+             \"https://servicebus.azure.net\", without a slash at its end, found \
+             \"https://servicebus.azure.net/\"\n\
+             credentials.managed_identity.path: goes with the source \"app_service\" alone",
+        ),
+        (
+            "/credentials",
+            json!({"managed_identity": {
+                "source": "app_service", "cluster": "identity", "path": "msi?x"
+            }}),
+            "credentials.managed_identity.identity_header: is required\n\
+             credentials.managed_identity.path: expected the path of IDENTITY_ENDPOINT, such as \
+             \"/msi/token\", found \"msi?x\"",
+        ),
+        (
+            "/credentials",
+            json!({"client_secret": {"cluster": "entra", "secret": "canary"}}),
+            "credentials.client_secret.tenant_id: is required\n\
+             credentials.client_secret.client_id: is required\n\
+             credentials.client_secret.secret: expected {\"env\": NAME} or {\"inline\": SECRET}, \
+             found a string",
+        ),
+        (
+            "/delivery",
+            json!({"timeout": "1s", "batch": {"linger": "1s", "max_messages": 0}}),
+            "delivery.batch.max_messages: expected an integer from 1 to 10000, found 0\n\
+             delivery.batch.linger: must be shorter than delivery.timeout",
         ),
     ];
     for (pointer, value, message) in cases {

@@ -1,4 +1,4 @@
-//! One worker's sending, from submission to outcome.
+//! One worker's sending: callouts, outcomes, bounds.
 
 #![allow(
     clippy::indexing_slicing,
@@ -12,71 +12,30 @@ mod common;
 use std::rc::Rc;
 use std::time::Duration;
 
+use common::delivery::{Worker, answer, timed_out};
 use common::{NOW, plain_sender, sender};
-use envoy_service_bus::config::{Action, Destination, Entity, Sender};
-use envoy_service_bus::delivery::{
-    Answer, AttemptId, Callout, Delivery, DispatchError, Effect, Inquiry, StreamId, Submission,
-};
-use envoy_service_bus::message::{Form, Packed};
-use envoy_service_bus::reply::{Outcome, Reason};
-use serde_json::json;
+use envoy_service_bus::config::Sender;
+use envoy_service_bus::delivery::{Answer, DispatchError, Inquiry, StreamId};
+use envoy_service_bus::reply::Reason;
+use serde_json::{Value as Json, json};
 
-/// A delivery with the destination of its sender's first route.
-struct Worker {
-    delivery: Delivery,
-    destination: Rc<Destination>,
-}
-
-impl Worker {
-    fn new(sender: Rc<Sender>) -> Self {
-        let Action::Send(_, destination) = &sender.routes[0].action else { panic!("a lookup") };
-        let destination = Rc::clone(destination);
-        Self { delivery: Delivery::new(sender), destination }
+/// A sender that tries once.
+fn once(delivery: Json) -> Rc<Sender> {
+    let mut config = json!({"retries": {"max": 0}, "circuit_breaker": {"failures": 0}});
+    for (key, value) in delivery.as_object().unwrap() {
+        config[key] = value.clone();
     }
-
-    fn submit(&mut self, stream: u32, body: &[u8], now: Duration) {
-        let headers = vec![("brokerproperties".to_owned(), "{\"MessageId\":\"1\"}".to_owned())];
-        let submission = Submission {
-            destination: Rc::clone(&self.destination),
-            entity: Entity::new("eu/orders").unwrap(),
-            packed: Packed { form: Form::Single, headers, body: body.to_vec() },
-        };
-        self.delivery.submit(StreamId(stream), submission, now);
-    }
-}
-
-fn dispatched(worker: &mut Worker) -> (AttemptId, Callout) {
-    match worker.delivery.poll() {
-        Some(Effect::Dispatch(attempt, callout)) => (attempt, callout),
-        other => panic!("no dispatch: {other:?}"),
-    }
-}
-
-fn settled(worker: &mut Worker) -> (StreamId, Option<Reason>) {
-    let (stream, outcome) = match worker.delivery.poll() {
-        Some(Effect::Settle(stream, outcome)) => (stream, outcome),
-        other => panic!("no outcome: {other:?}"),
-    };
-    assert_eq!(worker.delivery.poll(), None);
-    match outcome {
-        Outcome::Accepted | Outcome::Found(_) => (stream, None),
-        Outcome::Failed(failure) => (stream, Some(failure.reason)),
-    }
-}
-
-fn answer(status: &str) -> Answer {
-    let headers = [(":status", status), ("x-envoy-upstream-service-time", "1")];
-    Answer { headers: headers.into_iter().collect(), body: vec![] }
+    sender(json!({"queue": "eu/orders"}), json!({}), json!({"delivery": config}))
 }
 
 #[test]
 fn a_callout_is_what_service_bus_expects() {
-    let mut worker = Worker::new(plain_sender());
-    worker.submit(1, b"{}", NOW);
-    let (_, callout) = dispatched(&mut worker);
+    let mut worker = Worker::new(once(json!({})));
+    worker.submit(1, b"{}");
+    let (_, callout) = worker.dispatched();
     assert_eq!(callout.cluster, "servicebus");
     assert_eq!(callout.timeout, Duration::from_secs(5));
-    assert_eq!(callout.body, b"{}");
+    assert_eq!(*callout.body, b"{}");
     let names: Vec<_> = callout.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
         names,
@@ -86,6 +45,7 @@ fn a_callout_is_what_service_bus_expects() {
     assert_eq!(value(":method"), Some("POST"));
     assert_eq!(value(":path"), Some("/eu/orders/messages"));
     assert_eq!(value(":authority"), Some("contoso.servicebus.windows.net"));
+    assert_eq!(value("brokerproperties"), Some("{\"MessageId\":\"1\"}"));
     let token = value("authorization").unwrap();
     assert!(token.starts_with(
         "SharedAccessSignature sr=https%3A%2F%2Fcontoso.servicebus.windows.net%2Feu%2Forders&sig="
@@ -96,8 +56,8 @@ fn a_callout_is_what_service_bus_expects() {
 #[test]
 fn an_empty_message_says_its_length() {
     let mut worker = Worker::new(plain_sender());
-    worker.submit(1, b"", NOW);
-    let (_, callout) = dispatched(&mut worker);
+    worker.submit(1, b"");
+    let (_, callout) = worker.dispatched();
     assert!(callout.headers.contains(&("content-length".to_owned(), "0".to_owned())));
 }
 
@@ -105,36 +65,38 @@ fn an_empty_message_says_its_length() {
 fn what_envoy_signs_is_not_signed_here() {
     let rest = json!({"credentials": {"upstream": {}}});
     let mut worker = Worker::new(sender(json!({"queue": "a"}), json!({}), rest));
-    worker.submit(1, b"{}", NOW);
-    let (_, callout) = dispatched(&mut worker);
+    worker.submit(1, b"{}");
+    let (_, callout) = worker.dispatched();
     assert!(!callout.headers.iter().any(|(name, _)| name == "authorization"));
 }
 
 #[test]
 fn each_stream_hears_its_own_outcome() {
-    let mut worker = Worker::new(plain_sender());
-    worker.submit(1, b"1", NOW);
-    let (first, _) = dispatched(&mut worker);
-    worker.submit(2, b"2", NOW);
-    let (second, _) = dispatched(&mut worker);
+    let mut worker = Worker::new(once(json!({})));
+    worker.submit(1, b"1");
+    let (first, _) = worker.dispatched();
+    worker.submit(2, b"2");
+    let (second, _) = worker.dispatched();
     assert_eq!(worker.delivery.in_flight(), 2);
-    worker.delivery.answered(second, answer("201"));
-    assert_eq!(settled(&mut worker), (StreamId(2), None));
-    worker.delivery.answered(first, answer("404"));
-    assert_eq!(settled(&mut worker), (StreamId(1), Some(Reason::EntityNotFound)));
+    worker.answer(second, answer("201"));
+    assert_eq!(worker.settled(), (2, None));
+    worker.answer(first, answer("404"));
+    assert_eq!(worker.settled(), (1, Some(Reason::EntityNotFound)));
+    worker.nothing();
     assert_eq!(worker.delivery.in_flight(), 0);
+    assert!(worker.delivery.is_quiet());
 }
 
 #[test]
 fn an_attempt_ends_once() {
-    let mut worker = Worker::new(plain_sender());
-    worker.submit(1, b"1", NOW);
-    let (attempt, _) = dispatched(&mut worker);
-    worker.delivery.answered(attempt, answer("500"));
-    assert_eq!(settled(&mut worker), (StreamId(1), Some(Reason::BrokerError)));
-    worker.delivery.answered(attempt, answer("201"));
-    worker.delivery.refused(attempt, DispatchError::Unavailable);
-    assert_eq!(worker.delivery.poll(), None);
+    let mut worker = Worker::new(once(json!({})));
+    worker.submit(1, b"1");
+    let (attempt, _) = worker.dispatched();
+    worker.answer(attempt, answer("500"));
+    assert_eq!(worker.settled(), (1, Some(Reason::BrokerError)));
+    worker.answer(attempt, answer("201"));
+    worker.refuse(attempt, DispatchError::Unavailable);
+    worker.nothing();
 }
 
 #[test]
@@ -144,48 +106,107 @@ fn a_callout_that_never_started_sent_nothing() {
         (DispatchError::Unavailable, Reason::BrokerUnreachable),
     ];
     for (error, reason) in table {
-        let mut worker = Worker::new(plain_sender());
-        worker.submit(1, b"1", NOW);
-        let (attempt, _) = dispatched(&mut worker);
-        worker.delivery.refused(attempt, error);
-        assert_eq!(settled(&mut worker), (StreamId(1), Some(reason)));
-        assert_eq!(worker.delivery.in_flight(), 0);
+        let mut worker = Worker::new(once(json!({})));
+        worker.submit(1, b"1");
+        let (attempt, _) = worker.dispatched();
+        worker.refuse(attempt, error);
+        let (_, settlement) = worker.settlement();
+        assert_eq!(settlement.attempts, 0);
+        let envoy_service_bus::reply::Outcome::Failed(failure) = settlement.outcome else {
+            panic!("no failure")
+        };
+        assert_eq!(failure.reason, reason);
+        assert!(worker.delivery.is_quiet());
     }
 }
 
 #[test]
-fn no_more_than_the_limit_are_in_flight() {
-    let rest = json!({"delivery": {"max_in_flight": 2}});
-    let mut worker = Worker::new(sender(json!({"queue": "a"}), json!({}), rest));
-    worker.submit(1, b"1", NOW);
-    let (attempt, _) = dispatched(&mut worker);
-    worker.submit(2, b"2", NOW);
-    dispatched(&mut worker);
-    worker.submit(3, b"3", NOW);
-    assert_eq!(settled(&mut worker), (StreamId(3), Some(Reason::Overloaded)));
-    // The client of the first may have left; its callout counts until it ends.
-    worker.delivery.answered(attempt, answer("201"));
-    assert_eq!(settled(&mut worker), (StreamId(1), None));
-    worker.submit(4, b"4", NOW);
-    dispatched(&mut worker);
+fn no_more_messages_than_the_limit_are_in_flight() {
+    let mut worker = Worker::new(once(json!({"max_in_flight": 2})));
+    worker.submit(1, b"1");
+    let (attempt, _) = worker.dispatched();
+    worker.submit(2, b"2");
+    worker.dispatched();
+    worker.submit(3, b"3");
+    let failure = worker.failure();
+    assert_eq!(failure.reason, Reason::Overloaded);
+    assert_eq!(failure.cause, "2 messages are on their way");
+    // The client of the first may have left; its message counts until it ends.
+    worker.answer(attempt, answer("201"));
+    assert_eq!(worker.settled(), (1, None));
+    worker.submit(4, b"4");
+    worker.dispatched();
+}
+
+#[test]
+fn no_more_bytes_than_the_limit_are_in_flight() {
+    let mut worker = Worker::new(once(json!({"max_buffered_bytes": 1000})));
+    worker.submit(1, &[b'a'; 900]);
+    let (attempt, _) = worker.dispatched();
+    let held = worker.delivery.buffered_bytes();
+    assert!((900..1000).contains(&held), "{held}");
+    worker.submit(2, &[b'a'; 100]);
+    let failure = worker.failure();
+    assert_eq!(failure.reason, Reason::Overloaded);
+    assert_eq!(failure.cause, format!("messages of {held} bytes are on their way"));
+    worker.answer(attempt, answer("201"));
+    assert_eq!(worker.settled(), (1, None));
+    assert_eq!(worker.delivery.buffered_bytes(), 0);
+    worker.submit(3, &[b'a'; 900]);
+    worker.dispatched();
 }
 
 #[test]
 fn a_refused_token_is_not_used_again() {
-    let token = |worker: &mut Worker, stream, seconds| {
-        worker.submit(stream, b"1", NOW + Duration::from_secs(seconds));
-        let (attempt, callout) = dispatched(worker);
+    let token = |worker: &mut Worker, stream| {
+        worker.submit(stream, b"1");
+        let (attempt, callout) = worker.dispatched();
         let value = callout.headers.into_iter().find(|(name, _)| name == "authorization");
         (attempt, value.unwrap().1)
     };
-    let mut worker = Worker::new(plain_sender());
-    let (first, signed) = token(&mut worker, 1, 0);
-    let (_, again) = token(&mut worker, 2, 60);
+    let mut worker = Worker::new(once(json!({})));
+    let (first, signed) = token(&mut worker, 1);
+    worker.now = NOW + Duration::from_secs(5);
+    let (_, again) = token(&mut worker, 2);
     assert_eq!(signed, again);
-    worker.delivery.answered(first, answer("401"));
-    assert_eq!(settled(&mut worker), (StreamId(1), Some(Reason::BrokerUnauthorized)));
-    let (_, anew) = token(&mut worker, 3, 61);
-    assert_ne!(signed, anew);
+    worker.answer(first, answer("401"));
+    let (second, callout) = worker.dispatched();
+    assert!(!callout.headers.iter().any(|(_, value)| *value == signed));
+    worker.answer(second, answer("401"));
+    assert_eq!(worker.settled(), (1, Some(Reason::BrokerUnauthorized)));
+}
+
+#[test]
+fn a_callout_that_envoy_forgets_is_given_up() {
+    let mut worker = Worker::new(once(json!({})));
+    worker.submit(1, b"1");
+    let (attempt, _) = worker.dispatched();
+    let mut waited = Duration::ZERO;
+    while worker.delivery.in_flight() > 0 {
+        waited += worker.pass_to_wake();
+    }
+    assert!(waited >= Duration::from_secs(7), "{waited:?}");
+    assert_eq!(worker.settled(), (1, Some(Reason::OutcomeUnknown)));
+    worker.answer(attempt, answer("201"));
+    worker.nothing();
+    assert!(worker.delivery.is_quiet());
+    assert_eq!(worker.delivery.wake(), None);
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_nobody_waiting() {
+    let mut worker = Worker::new(sender(
+        json!({"queue": "a"}),
+        json!({}),
+        json!({"delivery": {"retries": {"max": 1}}}),
+    ));
+    worker.submit(1, b"1");
+    let (attempt, _) = worker.dispatched();
+    worker.now -= Duration::from_secs(3600);
+    worker.answer(attempt, timed_out());
+    worker.nothing();
+    assert!(worker.pass_to_wake() <= Duration::from_millis(200));
+    worker.dispatched();
 }
 
 #[test]
@@ -196,15 +217,14 @@ fn a_lookup_has_its_own_outcomes() {
         path: "/a".to_owned(),
         timeout: Duration::from_secs(2),
     };
-    let upstream = |status: &str| answer(status);
     let envoys =
         |status| Answer { headers: [(":status", status)].into_iter().collect(), body: vec![] };
     let table = [
-        (upstream("200"), None),
-        (upstream("404"), Some(Reason::NotFound)),
-        (upstream("204"), Some(Reason::LookupUnavailable)),
-        (upstream("201"), Some(Reason::LookupUnavailable)),
-        (upstream("500"), Some(Reason::LookupUnavailable)),
+        (answer("200"), None),
+        (answer("404"), Some(Reason::NotFound)),
+        (answer("204"), Some(Reason::LookupUnavailable)),
+        (answer("201"), Some(Reason::LookupUnavailable)),
+        (answer("500"), Some(Reason::LookupUnavailable)),
         (envoys("200"), Some(Reason::LookupUnavailable)),
         (envoys("404"), Some(Reason::LookupUnavailable)),
         (envoys("503"), Some(Reason::LookupUnavailable)),
@@ -212,15 +232,16 @@ fn a_lookup_has_its_own_outcomes() {
     ];
     for (answer, reason) in table {
         let mut worker = Worker::new(plain_sender());
-        worker.delivery.inquire(StreamId(1), inquiry());
-        let (attempt, callout) = dispatched(&mut worker);
+        worker.delivery.inquire(StreamId(1), inquiry(), NOW);
+        let (attempt, callout) = worker.dispatched();
         assert_eq!((callout.cluster.as_str(), callout.timeout.as_secs()), ("store", 2));
-        worker.delivery.answered(attempt, answer.clone());
-        assert_eq!(settled(&mut worker), (StreamId(1), reason), "{answer:?}");
+        worker.answer(attempt, answer.clone());
+        assert_eq!(worker.settled(), (1, reason), "{answer:?}");
+        assert!(worker.delivery.is_quiet());
     }
     let mut worker = Worker::new(plain_sender());
-    worker.delivery.inquire(StreamId(1), inquiry());
-    let (attempt, _) = dispatched(&mut worker);
-    worker.delivery.refused(attempt, DispatchError::Unavailable);
-    assert_eq!(settled(&mut worker), (StreamId(1), Some(Reason::LookupUnavailable)));
+    worker.delivery.inquire(StreamId(1), inquiry(), NOW);
+    let (attempt, _) = worker.dispatched();
+    worker.refuse(attempt, DispatchError::Unavailable);
+    assert_eq!(worker.settled(), (1, Some(Reason::LookupUnavailable)));
 }

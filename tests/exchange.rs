@@ -12,13 +12,17 @@ mod common;
 use std::rc::Rc;
 
 use common::exchange::{
-    Kind, found, kind, lookup_opened, opened, other_request, problem, random, reply,
+    Kind, found, kind, lookup_opened, opened, other_request, problem, random, reply, settlement,
 };
 use common::{NOW, UUID, plain_sender, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::reply::{Failure, Outcome, Reason};
 use envoy_service_bus::template::Attributes;
 use serde_json::{Value as Json, json};
+
+fn failed() -> Outcome {
+    Outcome::Failed(Failure::new(Reason::BrokerError, ""))
+}
 
 #[test]
 fn every_state_meets_every_event() {
@@ -35,7 +39,7 @@ fn every_state_meets_every_event() {
     let answered: Build = || {
         let mut exchange = opened(request(&[])).0;
         let _ = exchange.request_ended(b"{}".to_vec(), NOW, Attributes::default());
-        let _ = exchange.settled(Outcome::Accepted);
+        let _ = exchange.settled(settlement(Outcome::Accepted));
         exchange
     };
     let inquiring: Build = || {
@@ -52,9 +56,9 @@ fn every_state_meets_every_event() {
         ("large body", |e| e.body_grew(262_145)),
         ("end", |e| e.request_ended(b"{}".to_vec(), NOW, Attributes::default())),
         ("large end", |e| e.request_ended(vec![b'a'; 262_145], NOW, Attributes::default())),
-        ("accepted", |e| e.settled(Outcome::Accepted)),
-        ("found", |e| e.settled(Outcome::Found(found(b"{}")))),
-        ("failed", |e| e.settled(Outcome::Failed(Failure::new(Reason::BrokerError, "")))),
+        ("accepted", |e| e.settled(settlement(Outcome::Accepted))),
+        ("found", |e| e.settled(settlement(Outcome::Found(found(b"{}"))))),
+        ("failed", |e| e.settled(settlement(failed()))),
         ("no clock", |e| e.failed(Failure::new(Reason::CredentialsUnavailable, ""))),
     ];
     use Kind::{Pass, Send, Wait};
@@ -86,9 +90,9 @@ fn a_request_is_answered_once() {
     let (mut exchange, _) = opened(request(&[]));
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());
     assert!(exchange.is_waiting());
-    assert_eq!(reply(exchange.settled(Outcome::Accepted)).status, 202);
+    assert_eq!(reply(exchange.settled(settlement(Outcome::Accepted))).status, 202);
     assert!(!exchange.is_waiting());
-    assert_eq!(kind(&exchange.settled(Outcome::Accepted)), Kind::Wait);
+    assert_eq!(kind(&exchange.settled(settlement(Outcome::Accepted))), Kind::Wait);
 }
 
 #[test]
@@ -100,14 +104,14 @@ fn the_tracking_id_is_the_idempotency_key_or_a_uuid() {
         let (mut exchange, step) = opened(request(&[("idempotency-key", key)]));
         assert_eq!(kind(&step), Kind::Wait);
         let _ = exchange.request_ended(vec![], NOW, Attributes::default());
-        let reply = reply(exchange.settled(Outcome::Accepted));
+        let reply = reply(exchange.settled(settlement(Outcome::Accepted)));
         assert!(reply.headers.contains(&("x-tracking-id".to_owned(), id.to_owned())));
         let body: Json = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(body, json!({"status": "accepted", "trackingId": id}));
     }
     let (mut exchange, _) = opened(request(&[("x-request-id", b"from-the-client")]));
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());
-    let reply = reply(exchange.settled(Outcome::Accepted));
+    let reply = reply(exchange.settled(settlement(Outcome::Accepted)));
     assert!(reply.headers.contains(&("x-tracking-id".to_owned(), UUID.to_owned())));
 }
 
@@ -200,7 +204,7 @@ fn the_first_route_that_matches_sends() {
         let mut exchange = Exchange::new(Rc::clone(&sender), random);
         let _ = exchange.headers_arrived(headers);
         match exchange.request_ended(vec![], NOW, Attributes::default()) {
-            Step::Send(submission) => submission.entity.path,
+            Step::Send(submission) => submission.entity.path.clone(),
             other => panic!("{other:?}"),
         }
     };
@@ -220,7 +224,7 @@ fn the_reply_is_the_routes() {
     let mut exchange = Exchange::new(sender, random);
     let _ = exchange.headers_arrived(request(&[]));
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());
-    let reply = reply(exchange.settled(Outcome::Accepted));
+    let reply = reply(exchange.settled(settlement(Outcome::Accepted)));
     assert_eq!(reply.status, 200);
     assert_eq!(reply.body, br#"{"status":"processing","n":[1,null]}"#);
     assert_eq!(reply.details, "service_bus_accepted");
@@ -256,7 +260,7 @@ fn each_reason_has_its_answer() {
         let (mut exchange, _) = opened(request(&[]));
         let _ = exchange.request_ended(vec![], NOW, Attributes::default());
         let failure = Failure::new(reason, "canary: what the broker said");
-        let reply = reply(exchange.settled(Outcome::Failed(failure)));
+        let reply = reply(exchange.settled(settlement(Outcome::Failed(failure))));
         assert_eq!(reply.status, status, "{word}");
         let header = |name| reply.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         assert_eq!(header("retry-after"), retry_after, "{word}");
@@ -276,6 +280,6 @@ fn the_brokers_wish_comes_before_our_own() {
     let (mut exchange, _) = opened(request(&[]));
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());
     let failure = Failure { retry_after: Some(77), ..Failure::new(Reason::Throttled, "") };
-    let reply = reply(exchange.settled(Outcome::Failed(failure)));
+    let reply = reply(exchange.settled(settlement(Outcome::Failed(failure))));
     assert!(reply.headers.contains(&("retry-after".to_owned(), "77".to_owned())));
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::delivery::read_duration;
 use super::node::{Fields, Node};
-use crate::credentials::{AccessKey, ConnectionString, Credentials, Endpoint, Secret};
+use super::token_request;
+use crate::credentials::{AccessKey, ConnectionString, Credentials, Endpoint, SasKeys, Secret};
 
 /// Where `{"env": NAME}` finds its value.
 #[derive(Clone, Copy)]
@@ -27,6 +28,7 @@ impl fmt::Debug for Environment<'_> {
 }
 
 /// Credentials with what they are bound to, where there is such a bound.
+#[derive(Debug)]
 pub(super) struct Read {
     pub(super) credentials: Rc<Credentials>,
     pub(super) host: Option<String>,
@@ -40,9 +42,24 @@ impl From<Credentials> for Read {
 }
 
 /// A value that is there, or that nobody can know here.
-enum Found {
+#[derive(PartialEq, Eq)]
+pub(super) enum Found {
     Secret(Secret),
     Unknown,
+}
+
+impl Found {
+    fn is_known(&self) -> bool {
+        matches!(self, Self::Secret(_))
+    }
+
+    /// The secret, or what stands in for it.
+    pub(super) fn secret(&self) -> Secret {
+        match self {
+            Self::Secret(secret) => secret.clone(),
+            Self::Unknown => Secret::new(UNKNOWN.to_owned()),
+        }
+    }
 }
 
 /// Stands in where the environment is not known; signs nothing that is ever sent.
@@ -71,9 +88,13 @@ pub(super) fn read(
         );
         return None;
     }
-    if let Some(node) = managed_identity.or(client_secret) {
-        node.error("is not available in this version; use sas, connection_string or upstream");
-        return None;
+    if let Some(node) = managed_identity {
+        let request = token_request::read_managed_identity(&node, environment)?;
+        return Some(Credentials::Fetched(Rc::new(request)).into());
+    }
+    if let Some(node) = client_secret {
+        let request = token_request::read_client_secret(&node, environment)?;
+        return Some(Credentials::Fetched(Rc::new(request)).into());
     }
     if let Some(node) = sas {
         return read_sas(&node, environment).map(Read::from);
@@ -89,21 +110,25 @@ fn read_sas(node: &Node<'_>, environment: Environment<'_>) -> Option<Credentials
     let mut fields = node.fields()?;
     let name = fields.required("key_name").and_then(|node| node.filled_text());
     let key = fields.required("key").and_then(|node| read_secret(&node, environment));
-    if let Some(node) = fields.optional("secondary_key") {
-        read_secret(&node, environment);
-        node.warn("has no effect in this version: only the first key signs");
-    }
+    let secondary = fields
+        .optional("secondary_key")
+        .map_or(Some(None), |node| read_secret(&node, environment).map(Some));
     let token_ttl = read_token_ttl(&mut fields);
     fields.finish();
-    let key = match key? {
-        Found::Secret(secret) => secret,
-        Found::Unknown => Secret::new(UNKNOWN.to_owned()),
+    let (name, key, secondary) = (name?, key?, secondary?);
+    if secondary.as_ref().is_some_and(|secondary| *secondary == key) && key.is_known() {
+        node.warn("secondary_key is the same as key, so it cannot take its place");
+    }
+    let ready = |found: &Found| AccessKey::new(name, &found.secret());
+    let secondary = match &secondary {
+        None => Some(None),
+        Some(found) => ready(found).map(Some),
     };
-    let Some(key) = AccessKey::new(name?, &key) else {
+    let (Some(primary), Some(secondary)) = (ready(&key), secondary) else {
         node.error("key_name and key must be 1 to 256 characters long");
         return None;
     };
-    Some(Credentials::Sas { key, token_ttl: token_ttl? })
+    Some(Credentials::Sas(Rc::new(SasKeys { primary, secondary, token_ttl: token_ttl? })))
 }
 
 fn read_token_ttl(fields: &mut Fields<'_>) -> Option<Duration> {
@@ -142,14 +167,16 @@ fn read_connection_string(
         return None;
     }
     let credentials = match read.endpoint {
-        Endpoint::Key(key) => Credentials::Sas { key, token_ttl: HOUR },
-        Endpoint::Signature(signature) => Credentials::Signature(signature),
+        Endpoint::Key(primary) => {
+            Credentials::Sas(Rc::new(SasKeys { primary, secondary: None, token_ttl: HOUR }))
+        }
+        Endpoint::Signature(signature) => Credentials::Signature(Rc::new(signature)),
     };
     let credentials = Rc::new(credentials);
     Some(Read { credentials, host: Some(read.host), entity_path: read.entity_path })
 }
 
-fn read_secret(node: &Node<'_>, environment: Environment<'_>) -> Option<Found> {
+pub(super) fn read_secret(node: &Node<'_>, environment: Environment<'_>) -> Option<Found> {
     const FORM: &str = "{\"env\": NAME} or {\"inline\": SECRET}";
     if !node.is_object() {
         node.expected_secretly(FORM);

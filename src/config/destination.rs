@@ -16,22 +16,97 @@ pub struct Destination {
     pub cluster: String,
     /// Who signs.
     pub credentials: Rc<Credentials>,
-    /// The only entity that the credentials open, where there is such a bound.
-    pub(super) entity_path: Option<String>,
+    read: Rc<Read>,
 }
 
 impl Destination {
+    /// The only entity that the credentials open, where there is such a bound.
     pub(super) fn only_entity(&self) -> Option<&str> {
-        self.entity_path.as_deref()
+        self.read.entity_path.as_deref()
+    }
+
+    /// The destination with what `fields` say in place of its own parts; itself when they say
+    /// nothing.
+    pub(super) fn read_override(
+        self: &Rc<Self>,
+        fields: &mut Fields<'_>,
+        environment: Environment<'_>,
+    ) -> Option<Rc<Self>> {
+        let nodes = KEYS.map(|key| fields.optional(key));
+        if nodes.iter().all(Option::is_none) {
+            return Some(Rc::clone(self));
+        }
+        let parts = Parts {
+            namespace: Some(self.namespace.clone()),
+            cluster: Some(self.cluster.clone()),
+            credentials: Some(Rc::clone(&self.read)),
+        };
+        parts.overlaid(nodes, environment)?.join()
     }
 }
 
-/// What routes use unless they say otherwise; parts with mistakes, or left out, are `None`.
-pub(super) struct Fallback<'a> {
-    environment: Environment<'a>,
+/// What makes a destination; a part with a mistake, or left out, is `None`.
+#[derive(Clone)]
+struct Parts {
     namespace: Option<String>,
     cluster: Option<String>,
     credentials: Option<Rc<Read>>,
+}
+
+impl Parts {
+    fn read(nodes: [Option<Node<'_>>; 3], environment: Environment<'_>) -> Self {
+        let [namespace, cluster, credentials] = nodes;
+        let namespace = namespace.and_then(|node| read_namespace(&node));
+        let cluster = cluster.and_then(|node| node.filled_text().map(str::to_owned));
+        let credentials = credentials
+            .and_then(|node| credentials::read(&node, namespace.as_deref(), environment))
+            .map(Rc::new);
+        Self { namespace, cluster, credentials }
+    }
+
+    /// These parts with others in place of some.
+    fn overlaid(&self, nodes: [Option<Node<'_>>; 3], environment: Environment<'_>) -> Option<Self> {
+        let [namespace, cluster, credentials] = nodes;
+        let mut parts = self.clone();
+        if let Some(node) = namespace {
+            let host = read_namespace(&node)?;
+            // A connection string is for one namespace, and nothing can take it elsewhere.
+            let bound = self.credentials.as_ref().and_then(|read| read.host.as_deref());
+            if credentials.is_none()
+                && let Some(bound) = bound.filter(|bound| *bound != host)
+            {
+                node.error(format!(
+                    "needs credentials of its own: the general connection string is for {bound:?}"
+                ));
+                return None;
+            }
+            parts.namespace = Some(host);
+        }
+        if let Some(node) = cluster {
+            parts.cluster = node.filled_text().map(str::to_owned);
+        }
+        if let Some(node) = credentials {
+            let read = credentials::read(&node, parts.namespace.as_deref(), environment);
+            parts.credentials = read.map(Rc::new);
+        }
+        Some(parts)
+    }
+
+    fn join(&self) -> Option<Rc<Destination>> {
+        let read = self.credentials.as_ref()?;
+        Some(Rc::new(Destination {
+            namespace: self.namespace.clone()?,
+            cluster: self.cluster.clone()?,
+            credentials: Rc::clone(&read.credentials),
+            read: Rc::clone(read),
+        }))
+    }
+}
+
+/// What routes use unless they say otherwise.
+pub(super) struct General<'a> {
+    environment: Environment<'a>,
+    parts: Parts,
     whole: Option<Rc<Destination>>,
     /// Whether the three keys stood there, right or wrong.
     present: [bool; 3],
@@ -41,18 +116,17 @@ pub(super) struct Fallback<'a> {
 
 const KEYS: [&str; 3] = ["namespace", "cluster", "credentials"];
 
-impl<'a> Fallback<'a> {
+impl<'a> General<'a> {
     pub(super) fn read(fields: &mut Fields<'_>, environment: Environment<'a>) -> Self {
-        let [namespace, cluster, credentials] = KEYS.map(|key| fields.optional(key));
-        let present = [&namespace, &cluster, &credentials].map(Option::is_some);
-        let namespace = namespace.and_then(|node| read_namespace(&node));
-        let cluster = cluster.and_then(|node| node.filled_text().map(str::to_owned));
-        let credentials = credentials
-            .and_then(|node| credentials::read(&node, namespace.as_deref(), environment))
-            .map(Rc::new);
-        let whole = join(namespace.as_ref(), cluster.as_ref(), credentials.as_ref());
-        let missed = Cell::new([false; 3]);
-        Self { environment, namespace, cluster, credentials, whole, present, missed }
+        let nodes = KEYS.map(|key| fields.optional(key));
+        let present = nodes.each_ref().map(Option::is_some);
+        let parts = Parts::read(nodes, environment);
+        let whole = parts.join();
+        Self { environment, parts, whole, present, missed: Cell::new([false; 3]) }
+    }
+
+    pub(super) fn environment(&self) -> Environment<'a> {
+        self.environment
     }
 
     /// The destination of one route. What it says itself takes the place of the general part.
@@ -61,37 +135,21 @@ impl<'a> Fallback<'a> {
         fields: &mut Fields<'_>,
         lookup: bool,
     ) -> Option<Rc<Destination>> {
-        let [namespace, cluster, credentials] = KEYS.map(|key| fields.optional(key));
-        let own = [&namespace, &cluster, &credentials].map(Option::is_some);
+        let nodes = KEYS.map(|key| fields.optional(key));
         if lookup {
-            for node in [namespace, cluster, credentials].into_iter().flatten() {
+            for node in nodes.into_iter().flatten() {
                 node.error("does not go with a lookup, which names its own cluster");
             }
             return None;
         }
+        let own = nodes.each_ref().map(Option::is_some);
         if self.misses(own) {
             return None;
         }
         if own == [false; 3] {
             return self.whole.clone();
         }
-        let host = match namespace {
-            Some(node) => {
-                let host = read_namespace(&node)?;
-                self.check_host(&node, &host, credentials.is_some())?;
-                Some(host)
-            }
-            None => self.namespace.clone(),
-        };
-        let cluster = match cluster {
-            Some(node) => node.filled_text().map(str::to_owned),
-            None => self.cluster.clone(),
-        };
-        let credentials = match credentials {
-            Some(node) => credentials::read(&node, host.as_deref(), self.environment).map(Rc::new),
-            None => self.credentials.clone(),
-        };
-        join(host.as_ref(), cluster.as_ref(), credentials.as_ref())
+        self.parts.overlaid(nodes, self.environment)?.join()
     }
 
     /// Whether a route that sets `own` lacks a part, which is remembered.
@@ -118,34 +176,6 @@ impl<'a> Fallback<'a> {
             }
         }
     }
-
-    /// A connection string is for one namespace, and no route can take it elsewhere.
-    fn check_host(&self, node: &Node<'_>, host: &str, own_credentials: bool) -> Option<()> {
-        let bound = self.credentials.as_ref().and_then(|read| read.host.as_deref());
-        match bound.filter(|bound| !own_credentials && *bound != host) {
-            Some(bound) => {
-                node.error(format!(
-                    "needs credentials of its own: the general connection string is for {bound:?}"
-                ));
-                None
-            }
-            None => Some(()),
-        }
-    }
-}
-
-fn join(
-    namespace: Option<&String>,
-    cluster: Option<&String>,
-    credentials: Option<&Rc<Read>>,
-) -> Option<Rc<Destination>> {
-    let read = credentials?;
-    Some(Rc::new(Destination {
-        namespace: namespace?.clone(),
-        cluster: cluster?.clone(),
-        credentials: Rc::clone(&read.credentials),
-        entity_path: read.entity_path.clone(),
-    }))
 }
 
 /// The host of a namespace, with a port where there is one.

@@ -89,6 +89,14 @@ impl<'a> Node<'a> {
         value
     }
 
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        let Json::Bool(value) = self.json else {
+            self.expected("true or false");
+            return None;
+        };
+        Some(*value)
+    }
+
     /// Reads one of a few words.
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let word = self.text_quietly();

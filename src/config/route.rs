@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::destination::{Destination, Fallback};
+use super::destination::{Destination, General};
+use super::fallback;
 use super::lookup::{self, Lookup};
 use super::matches::{read_match, read_name};
 use super::node::Node;
@@ -27,6 +28,13 @@ pub struct Route {
     pub needs: Needs,
 }
 
+impl Route {
+    /// Whether its messages may go to a second destination.
+    pub fn has_fallback(&self) -> bool {
+        matches!(&self.action, Action::Send(send, _) if send.fallback.is_some())
+    }
+}
+
 /// What is done with a request.
 #[derive(Debug)]
 pub enum Action {
@@ -36,21 +44,25 @@ pub enum Action {
     Send(Box<Send>, Rc<Destination>),
 }
 
-pub(super) fn read_all(node: &Node<'_>, fallback: &Fallback<'_>) -> Option<Vec<Route>> {
+pub(super) fn read_all(node: &Node<'_>, general: &General<'_>) -> Option<Vec<Route>> {
     let nodes = read_list(node)?;
     let mut names = BTreeSet::new();
     let mut routes = Vec::with_capacity(nodes.len());
     for node in &nodes {
-        routes.push(read(node, &mut names, fallback));
+        routes.push(read(node, &mut names, general));
     }
     routes.into_iter().collect()
 }
+
+/// What a gate passes over.
+const NOT_FOR_GATES: [&str; 8] =
+    ["name", "send", "lookup", "reply", "fallback", "namespace", "cluster", "credentials"];
 
 /// Only what a gate needs: the conditions, in the order of the routes.
 pub(super) fn read_matches(node: &Node<'_>) -> Option<Vec<Match>> {
     let read = |node: &Node<'_>| {
         let mut fields = node.fields()?;
-        for key in ["name", "send", "lookup", "reply", "namespace", "cluster", "credentials"] {
+        for key in NOT_FOR_GATES {
             fields.optional(key);
         }
         let matches = fields.required("match").and_then(|node| read_match(&node));
@@ -73,7 +85,7 @@ fn read_list<'a>(node: &Node<'a>) -> Option<Vec<Node<'a>>> {
 fn read<'a>(
     node: &Node<'a>,
     taken: &mut BTreeSet<&'a str>,
-    fallback: &Fallback<'_>,
+    general: &General<'_>,
 ) -> Option<Route> {
     let mut fields = node.fields()?;
     let name = fields.required("name").and_then(|node| read_name(&node, taken));
@@ -82,15 +94,25 @@ fn read<'a>(
     let send = fields.optional("send");
     let lookup = fields.optional("lookup");
     let names = Names::new(captures.clone(), lookup.is_none(), lookup.is_some());
-    let destination = fallback.read_override(&mut fields, lookup.is_some());
+    let destination = general.read_override(&mut fields, lookup.is_some());
+    let fallback = fields.optional("fallback");
     let action = match (send, lookup) {
         (Some(send), None) => {
             let only = destination.as_ref().and_then(|destination| destination.only_entity());
             let send = send::read(&send, &names, only);
-            send.zip(destination)
-                .map(|(send, destination)| Action::Send(Box::new(send), destination))
+            send.zip(destination).and_then(|(mut send, destination)| {
+                if let Some(node) = fallback {
+                    let environment = general.environment();
+                    let read = fallback::read(&node, &destination, &send.entity, environment)?;
+                    send.fallback = Some(Rc::new(read));
+                }
+                Some(Action::Send(Box::new(send), destination))
+            })
         }
         (None, Some(lookup)) => {
+            if let Some(node) = fallback {
+                node.error("does not go with a lookup");
+            }
             let path_names = Names::new(captures.clone(), false, false);
             let lookup = lookup::read(&lookup, &path_names);
             names.add(path_names.needs());

@@ -1,8 +1,10 @@
 //! The `send` section of a route: the message.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::broker_properties::{self, BrokerConfig};
+use super::fallback::Fallback;
 use super::json::Json;
 use super::node::{Fields, Node};
 use super::template::{read_template, read_tree};
@@ -25,15 +27,27 @@ pub struct Send {
     pub properties: Vec<(String, PropertyConfig)>,
     /// Request headers, in lower case, that become properties.
     pub forward_headers: Vec<String>,
+    /// Where it goes when it cannot go to its entity.
+    pub fallback: Option<Rc<Fallback>>,
 }
 
 /// Where the messages of a route go.
 #[derive(Debug)]
 pub enum EntityConfig {
     /// To one of these, as the request says.
-    Chosen(Template, Vec<Entity>),
+    Chosen(Template, Vec<Rc<Entity>>),
     /// All to one.
-    Fixed(Entity),
+    Fixed(Rc<Entity>),
+}
+
+impl EntityConfig {
+    /// Each entity that a message may go to.
+    pub(super) fn all(&self) -> &[Rc<Entity>] {
+        match self {
+            Self::Chosen(_, entities) => entities,
+            Self::Fixed(entity) => std::slice::from_ref(entity),
+        }
+    }
 }
 
 /// A queue or a topic; sends do not tell them apart.
@@ -100,6 +114,7 @@ pub(super) fn read(node: &Node<'_>, names: &Names, entity_path: Option<&str>) ->
         broker_properties,
         properties: properties?,
         forward_headers: forward_headers?,
+        fallback: None,
     })
 }
 
@@ -129,21 +144,25 @@ fn read_entity(
     if let Some(node) = allowed {
         node.error("goes with a queue or topic that holds an expression, and this one has none");
     }
-    read_entity_path(&node, path, entity_path).map(EntityConfig::Fixed)
+    read_entity_path(&node, path, entity_path).map(|entity| EntityConfig::Fixed(Rc::new(entity)))
 }
 
-fn read_allowed(node: &Node<'_>, entity_path: Option<&str>) -> Option<Vec<Entity>> {
+fn read_allowed(node: &Node<'_>, entity_path: Option<&str>) -> Option<Vec<Rc<Entity>>> {
     let nodes = node.list()?;
     if nodes.is_empty() {
         node.error("expected at least one queue or topic");
         return None;
     }
-    let read = |node: &Node<'_>| read_entity_path(node, node.text()?, entity_path);
+    let read = |node: &Node<'_>| read_entity_path(node, node.text()?, entity_path).map(Rc::new);
     let entities: Vec<_> = nodes.iter().map(read).collect();
     entities.into_iter().collect()
 }
 
-fn read_entity_path(node: &Node<'_>, path: &str, entity_path: Option<&str>) -> Option<Entity> {
+pub(super) fn read_entity_path(
+    node: &Node<'_>,
+    path: &str,
+    entity_path: Option<&str>,
+) -> Option<Entity> {
     let Some(entity) = Entity::new(path) else {
         node.expected(
             "a path of 1 to 260 letters, digits, . - _ and /, with a letter or digit at each end",

@@ -36,9 +36,10 @@ impl AccessKey {
         Some(Self { name: name.to_owned(), mac })
     }
 
-    /// Signs a token for all that lies under `resource`, an `https://` URI.
-    pub fn token(&self, resource: &str, now: Duration, ttl: Duration) -> Token {
-        let expires = now.saturating_add(ttl).as_secs();
+    /// Signs a token for all that lies under `resource`, an `https://` URI, for a broker whose
+    /// clock is `ahead` of `now`.
+    pub fn token(&self, resource: &str, now: Duration, ahead: Duration, ttl: Duration) -> Token {
+        let expires = now.saturating_add(ahead).saturating_add(ttl).as_secs();
         let left = ttl / 5;
         Token {
             text: self.sign(resource, expires),
@@ -62,6 +63,17 @@ impl fmt::Debug for AccessKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("AccessKey").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// The keys of a shared access policy.
+#[derive(Debug)]
+pub struct SasKeys {
+    /// Signs, until Service Bus refuses it.
+    pub primary: AccessKey,
+    /// Signs then.
+    pub secondary: Option<AccessKey>,
+    /// Life of a token.
+    pub token_ttl: Duration,
 }
 
 /// A signed token with its time of renewal.
@@ -153,7 +165,8 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let key = AccessKey::new("send-only", &Secret::new("canary".to_owned())).unwrap();
-        let token = key.token("https://a/b", Duration::ZERO, Duration::from_secs(5));
+        let token =
+            key.token("https://a/b", Duration::ZERO, Duration::ZERO, Duration::from_secs(5));
         let shown = format!("{key:?} {token:?} {:?}", Secret::new("canary".to_owned()));
         assert_eq!(
             shown,

@@ -3,6 +3,10 @@
 //! Envoy reports its own failures as responses. Those of an upstream carry
 //! `x-envoy-upstream-service-time`; those that Envoy makes up do not.
 
+use std::time::Duration;
+
+use chrono::DateTime;
+
 use crate::headers::Headers;
 use crate::reply::{Failure, Outcome, Reason};
 use crate::template::Found;
@@ -21,7 +25,38 @@ const LOGGED_CHARS: usize = 400;
 /// Longest wish of a broker that is passed on: a day.
 const LONGEST_RETRY_AFTER: u32 = 86_400;
 
+/// What the end of a callout means for its messages, and for those after them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Verdict {
+    pub(super) outcome: Outcome,
+    /// Whether Service Bus is there and at work, whatever it says to this message.
+    pub(super) healthy: bool,
+    /// Whether the same may succeed later.
+    pub(super) again: bool,
+}
+
 impl Answer {
+    pub(super) fn verdict(&self) -> Verdict {
+        let outcome = self.outcome();
+        let from_broker = self.headers.first("x-envoy-upstream-service-time").is_some();
+        let status = self.status().filter(|_| from_broker);
+        let again = match &outcome {
+            Outcome::Failed(failure) => match failure.reason {
+                Reason::BrokerUnreachable | Reason::OutcomeUnknown | Reason::Throttled => true,
+                Reason::BrokerError => status.is_some_and(|status| status >= 500),
+                _ => false,
+            },
+            Outcome::Accepted | Outcome::Found(_) => false,
+        };
+        Verdict { outcome, healthy: status.is_some_and(|status| status < 500), again }
+    }
+
+    /// The broker's clock, by its `date`.
+    pub(super) fn date(&self) -> Option<Duration> {
+        let date = DateTime::parse_from_rfc2822(self.headers.first_text("date")?).ok()?;
+        u64::try_from(date.timestamp()).ok().map(Duration::from_secs)
+    }
+
     /// Accepted if Service Bus, and not Envoy, answered 201; a failure otherwise.
     pub fn outcome(&self) -> Outcome {
         let Some(status) = self.status() else {
@@ -37,8 +72,9 @@ impl Answer {
         let reason = reason(status, &detail);
         let mut failure = Failure::new(reason, format!("broker answered {status}: {detail}"));
         if reason == Reason::Throttled {
-            failure.retry_after = self.retry_after();
+            failure.retry_after = self.retry_after().or_else(|| wish(&detail));
         }
+        failure.broker_tracking_id = tracking_id(&detail);
         Outcome::Failed(failure)
     }
 
@@ -97,6 +133,22 @@ impl Answer {
         let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
         visible.take(LOGGED_CHARS).collect::<String>().trim().to_owned()
     }
+}
+
+/// The seconds that a throttling namespace asks to wait: "Please wait 2 seconds and try again."
+fn wish(detail: &str) -> Option<u32> {
+    let (_, rest) = detail.split_once("Please wait ")?;
+    let (seconds, _) = rest.split_once(" second")?;
+    seconds.parse().ok().map(|seconds: u32| seconds.min(LONGEST_RETRY_AFTER))
+}
+
+/// Service Bus's own id of a request, which Microsoft's support asks for.
+fn tracking_id(detail: &str) -> Option<String> {
+    const MOST: usize = 80;
+    let (_, rest) = detail.split_once("TrackingId:")?;
+    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let id: String = rest.chars().take_while(fits).take(MOST).collect();
+    (!id.is_empty()).then_some(id)
 }
 
 /// Envoy's words for the resets that come before a connection: `Http::Utility::resetReasonToString`.

@@ -1,7 +1,9 @@
 //! What is kept of a request until it is answered.
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use crate::config::Entity;
 use crate::headers::Headers;
 use crate::message::limits;
 use crate::reply::{Failure, Reason};
@@ -23,7 +25,7 @@ pub(super) struct Request {
     pub(super) now: Option<Duration>,
     pub(super) attributes: Attributes,
     /// Where its message goes, once that is known.
-    pub(super) entity: Option<String>,
+    pub(super) entity: Option<Rc<Entity>>,
 }
 
 impl Request {

@@ -30,6 +30,24 @@ unsafe extern "C" {
         return_size: *mut usize,
     ) -> u32;
 
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        return_data: *mut *mut u8,
+        return_size: *mut usize,
+        return_version: *mut u32,
+    ) -> u32;
+
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        version: u32,
+    ) -> u32;
+
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -168,6 +186,36 @@ pub(super) fn act_as(context_id: u32) -> Result<(), Status> {
 pub(super) fn run_root(root_id: u32) {
     // SAFETY: an exported function of this module, called on its only thread.
     unsafe { proxy_on_tick(root_id) }
+}
+
+/// A value that the workers share, with its version.
+pub(super) fn shared_data(key: &str) -> Option<(Vec<u8>, u32)> {
+    let mut data = null_mut();
+    let mut size = 0;
+    let mut version = 0;
+    // SAFETY: the key is valid for its length, the other pointers are to locals; all outlive the
+    // call.
+    let status = unsafe {
+        proxy_get_shared_data(key.as_ptr(), key.len(), &mut data, &mut size, &mut version)
+    };
+    (status == OK).then(|| (take(data, size), version))
+}
+
+/// Stores a value that the workers share, unless it has another version by now.
+pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> bool {
+    // SAFETY: key and value are valid for their lengths during the call; the host copies.
+    let status = unsafe {
+        proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)
+    };
+    status == OK
+}
+
+/// Lets Envoy call `on_tick` of the root again and again; never, for a period of zero.
+pub(super) fn tick_every(period: Duration) {
+    let millis = period.as_micros().div_ceil(1000);
+    let millis = u32::try_from(millis).unwrap_or(u32::MAX);
+    // SAFETY: a call without pointers. It fails for no reason but a missing root context.
+    let _ = unsafe { proxy_set_tick_period_milliseconds(millis) };
 }
 
 /// Time since the Unix epoch.

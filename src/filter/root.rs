@@ -62,7 +62,9 @@ impl RootContext for Root {
             }
             Role::Sender(sender) => {
                 info!("sender of {} routes", sender.routes.len());
-                Part::Sender(Rc::new(Worker::new(self.id, sender)))
+                let worker = Worker::new(self.id, sender);
+                worker.start();
+                Part::Sender(Rc::new(worker))
             }
         };
         true
@@ -70,7 +72,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Part::Sender(worker) = &self.part {
-            worker.pump();
+            worker.tick();
         }
     }
 

@@ -74,8 +74,11 @@ impl HttpContext for Sending {
         let step = self.worker.request_ended(self.id);
         self.act(step)
     }
+}
 
-    fn on_log(&mut self) {
+/// Envoy deletes the context at the end of its stream, whether that was answered or not.
+impl Drop for Sending {
+    fn drop(&mut self) {
         self.worker.request_gone(self.id);
     }
 }

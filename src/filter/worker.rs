@@ -1,17 +1,21 @@
 //! What the root and the streams of one worker share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use log::{Level, debug, error, log, warn};
 
+use super::events::log_event;
 use super::host;
+use super::process::Process;
+use super::ticking::Ticking;
 use crate::config::{HeaderMode, Sender};
 use crate::delivery::{AttemptId, Delivery, Effect, StreamId};
 use crate::exchange::{Exchange, Report, Step};
 use crate::headers::Headers;
-use crate::reply::{Failure, Outcome, Reason, Reply};
+use crate::reply::{Failure, Outcome, Reason, Reply, Settlement};
 
 /// One worker's sender. No borrow is held over a host call.
 pub(super) struct Worker {
@@ -22,17 +26,31 @@ pub(super) struct Worker {
     exchanges: RefCell<BTreeMap<StreamId, Exchange>>,
     /// Attempts by Envoy's id of their callout, and how much of its answer is needed.
     callouts: RefCell<BTreeMap<u32, (AttemptId, usize)>>,
+    ticking: Ticking,
+    /// Whether the root's callback runs within a stream's, and no time has passed.
+    within_stream: Cell<bool>,
+    /// The time of the last event, for a host that has lost its clock.
+    time: Cell<Duration>,
 }
 
 impl Worker {
     pub(super) fn new(root_id: u32, sender: Rc<Sender>) -> Self {
         Self {
             root_id,
-            delivery: RefCell::new(Delivery::new(Rc::clone(&sender))),
+            delivery: RefCell::new(Delivery::new(Rc::clone(&sender), Rc::new(Process), seed())),
             sender,
             exchanges: RefCell::default(),
             callouts: RefCell::default(),
+            ticking: Ticking::default(),
+            within_stream: Cell::default(),
+            time: Cell::default(),
         }
+    }
+
+    /// Has Envoy call soon, for what needs no request, such as fetching a token. Nothing is sent
+    /// before: the clusters may not be there yet.
+    pub(super) fn start(&self) {
+        self.arm();
     }
 
     pub(super) fn header_mode(&self) -> HeaderMode {
@@ -69,10 +87,12 @@ impl Worker {
         let step = self.tell(stream, |exchange| exchange.request_ended(body, now, attributes));
         match step {
             Step::Send(submission) => self.delivery.borrow_mut().submit(stream, submission, now),
-            Step::Inquire(inquiry) => self.delivery.borrow_mut().inquire(stream, inquiry),
+            Step::Inquire(inquiry) => self.delivery.borrow_mut().inquire(stream, inquiry, now),
             other => return other,
         }
+        self.within_stream.set(true);
         host::run_root(self.root_id);
+        self.within_stream.set(false);
         Step::Wait
     }
 
@@ -89,35 +109,63 @@ impl Worker {
         }
     }
 
-    /// Does what delivery asks for, within a callback of the root.
-    pub(super) fn pump(&self) {
-        loop {
-            let effect = self.delivery.borrow_mut().poll();
-            match effect {
-                None => return,
-                Some(Effect::Settle(stream, outcome)) => self.settle(stream, outcome),
-                Some(Effect::Dispatch(attempt, callout)) => match host::dispatch(&callout) {
-                    Ok(id) => {
-                        let expected = (attempt, callout.answer_bytes);
-                        self.callouts.borrow_mut().insert(id, expected);
-                    }
-                    Err(error) => self.delivery.borrow_mut().refused(attempt, error),
-                },
-            }
+    /// The root's tick: Envoy's, or ours from within a stream's callback.
+    pub(super) fn tick(&self) {
+        if self.within_stream.get() {
+            return self.pump();
         }
+        self.delivery.borrow_mut().tick(self.now());
+        self.run();
+        let delivery = self.delivery.borrow();
+        self.ticking.has_ticked(delivery.wake(), delivery.time());
     }
 
     /// A callout ended, within a callback of the root.
     pub(super) fn callout_ended(&self, callout: u32, num_headers: usize, body_size: usize) {
         let Some((attempt, most)) = self.callouts.borrow_mut().remove(&callout) else { return };
         let answer = host::answer(num_headers, body_size.min(most));
-        self.delivery.borrow_mut().answered(attempt, answer);
+        self.delivery.borrow_mut().answered(attempt, answer, self.now());
         self.pump();
     }
 
+    fn pump(&self) {
+        self.run();
+        self.arm();
+    }
+
+    fn arm(&self) {
+        let delivery = self.delivery.borrow();
+        self.ticking.arm(delivery.wake(), delivery.time());
+    }
+
+    /// Does what delivery asks for, within a callback of the root.
+    fn run(&self) {
+        loop {
+            let effect = self.delivery.borrow_mut().poll();
+            match effect {
+                None => return,
+                Some(Effect::Settle(stream, settlement)) => self.settle(stream, settlement),
+                Some(Effect::Tell(event)) => log_event(&event),
+                Some(Effect::Dispatch(attempt, callout)) => match host::dispatch(&callout) {
+                    Ok(id) => {
+                        let expected = (attempt, callout.answer_bytes);
+                        self.callouts.borrow_mut().insert(id, expected);
+                    }
+                    Err(error) => self.delivery.borrow_mut().refused(attempt, error, self.now()),
+                },
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        let now = host::now().unwrap_or(self.time.get());
+        self.time.set(now);
+        now
+    }
+
     /// Answers a stream from the root.
-    fn settle(&self, stream: StreamId, outcome: Outcome) {
-        let step = self.tell(stream, |exchange| exchange.settled(outcome));
+    fn settle(&self, stream: StreamId, settlement: Settlement) {
+        let step = self.tell(stream, |exchange| exchange.settled(settlement));
         let Step::Reply(reply, report) = step else { return };
         if host::act_as(stream.0).is_err() {
             warn!("cannot answer the request {}: its stream is gone", report.tracking_id);
@@ -130,12 +178,18 @@ impl Worker {
     }
 }
 
+/// What makes the waits of this worker its own.
+fn seed() -> u64 {
+    let bytes = host::random().unwrap_or_default();
+    u64::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default())
+}
+
 /// Sends an answer to the request of the effective context, and says in the log why it failed.
 pub(super) fn answer(reply: &Reply, report: &Report) {
     if let Err(status) = host::reply(reply) {
         error!("Envoy did not take the answer to {}: status {status}", report.tracking_id);
     }
-    let Report { route, entity, tracking_id, outcome } = report;
+    let Report { route, entity, tracking_id, outcome, .. } = report;
     let entity = entity.as_deref().unwrap_or("-");
     let Outcome::Failed(failure) = outcome else {
         debug!("answered: route={route} entity={entity} tracking_id={tracking_id}");

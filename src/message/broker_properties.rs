@@ -90,6 +90,11 @@ impl BrokerProperties {
         self.texts.iter().find(|(name, _)| *name == property).map(|(_, text)| text.as_str())
     }
 
+    /// What Service Bus chooses the partition by: the session, else the partition key.
+    pub(super) fn partition(&self) -> Option<&str> {
+        self.text(TextProperty::SessionId).or_else(|| self.text(TextProperty::PartitionKey))
+    }
+
     /// Checks lengths and rules.
     pub(super) fn check(&self) -> Result<(), Unsendable> {
         check_chars("MessageId", &self.message_id, Some(limits::ID_CHARS))?;

@@ -1,6 +1,7 @@
 //! From a request to its message.
 
 use std::fmt::Display;
+use std::rc::Rc;
 
 use serde_json::Value as Json;
 
@@ -21,7 +22,7 @@ use crate::template::{Absent, Scope, Template};
 ///
 /// # Errors
 /// When what the message takes from the request cannot be taken.
-pub fn compose(send: &Send, scope: &Scope<'_>) -> Result<(Entity, Message), Unsendable> {
+pub fn compose(send: &Send, scope: &Scope<'_>) -> Result<(Rc<Entity>, Message), Unsendable> {
     let entity = entity(&send.entity, scope)?;
     let body = body(&send.payload, scope)?;
     let mut properties = properties(&send.properties, scope)?;
@@ -50,9 +51,9 @@ fn fault(place: impl Display, fault: ValueFault) -> Unsendable {
     Unsendable::Value(place.to_string(), fault)
 }
 
-fn entity(config: &EntityConfig, scope: &Scope<'_>) -> Result<Entity, Unsendable> {
+fn entity(config: &EntityConfig, scope: &Scope<'_>) -> Result<Rc<Entity>, Unsendable> {
     match config {
-        EntityConfig::Fixed(entity) => Ok(entity.clone()),
+        EntityConfig::Fixed(entity) => Ok(Rc::clone(entity)),
         EntityConfig::Chosen(template, allowed) => {
             const PLACE: &str = "the queue or topic";
             let path = text(template, scope, PLACE)?;

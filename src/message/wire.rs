@@ -1,6 +1,9 @@
 //! The two forms of a message on the wire: headers and a body, or a batch of one.
 
-use serde_json::{Map, Value as Json, json};
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use serde_json::Value as Json;
 
 use super::{ContentTypeFault, Message, PropertyFault, Unsendable, limits};
 use crate::text::{ascii_json, is_visible_ascii};
@@ -17,28 +20,114 @@ pub enum Form {
     Batch,
 }
 
-/// A message ready to be sent.
+/// What a callout carries of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packed {
     /// How it travels.
     pub form: Form,
     /// Headers of the request, `authorization` aside, in ASCII.
     pub headers: Vec<(String, String)>,
-    /// Body of the request.
-    pub body: Vec<u8>,
+    /// Body of the request. Each attempt sends the same.
+    pub body: Rc<Vec<u8>>,
 }
 
-/// Packs a message, in headers if they can hold it.
-///
-/// # Errors
-/// When Service Bus would not take it: sizes, lengths, rules, or a property that fits neither form.
-pub fn pack(message: Message, limit: usize) -> Result<Packed, Unsendable> {
-    check(&message, limit)?;
-    match single_headers(&message) {
-        Ok(headers) => Ok(Packed { form: Form::Single, headers, body: message.body }),
-        Err(obstacle) => pack_batch(message, obstacle, limit),
+/// A message that Service Bus takes, as far as can be told, to be sent by itself or among others.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Without its body.
+    message: Message,
+    body: Rc<Vec<u8>>,
+    alone: OnceCell<Packed>,
+}
+
+impl Outgoing {
+    /// Checks a message and packs it, in headers if they can hold it.
+    ///
+    /// # Errors
+    /// When Service Bus would not take it: sizes, lengths, rules, or a property that fits neither
+    /// form.
+    pub fn new(message: Message, limit: usize) -> Result<Self, Unsendable> {
+        let outgoing = Self::unpacked(message, limit)?;
+        let packed = outgoing.pack(limit)?;
+        let _ = outgoing.alone.set(packed);
+        Ok(outgoing)
+    }
+
+    /// As [`Outgoing::new`], but a plain message is packed when it is sent: among others it needs
+    /// no headers.
+    ///
+    /// # Errors
+    /// As [`Outgoing::new`].
+    pub fn for_batch(message: Message, limit: usize) -> Result<Self, Unsendable> {
+        let plain = message.properties.is_empty()
+            && message.properties_size() * LONGEST_ESCAPE <= limits::HEADER_BYTES / 2;
+        if plain { Self::unpacked(message, limit) } else { Self::new(message, limit) }
+    }
+
+    fn unpacked(mut message: Message, limit: usize) -> Result<Self, Unsendable> {
+        check(&message, limit)?;
+        let body = Rc::new(std::mem::take(&mut message.body));
+        Ok(Self { message, body, alone: OnceCell::new() })
+    }
+
+    /// The message in a callout of its own.
+    pub fn alone(&self) -> &Packed {
+        // Only a plain message is not packed yet, and nothing of it can fail to fit.
+        self.alone.get_or_init(|| self.single(plain_headers(&self.message)))
+    }
+
+    /// The message as an element of a batch's array; `None` when its body is not text.
+    pub fn element(&self) -> Option<String> {
+        let body = serde_json::to_string(std::str::from_utf8(&self.body).ok()?).ok()?;
+        let message = &self.message;
+        let broker = Json::Object(message.broker.batch_json(message.content_type.as_deref()));
+        let mut element = format!("{{\"Body\":{body},\"BrokerProperties\":{broker}");
+        if !message.properties.is_empty() {
+            let properties = message.properties.iter().map(|p| (p.name.clone(), p.json()));
+            let properties = Json::Object(properties.collect());
+            element.push_str(",\"UserProperties\":");
+            element.push_str(&properties.to_string());
+        }
+        element.push('}');
+        Some(element)
+    }
+
+    /// What messages of a batch have in common: a session, or else a partition.
+    pub fn partition(&self) -> Option<&str> {
+        self.message.broker.partition()
+    }
+
+    /// Bytes of body and properties.
+    pub fn size(&self) -> usize {
+        self.body.len() + self.message.properties_size()
+    }
+
+    fn single(&self, headers: Vec<(String, String)>) -> Packed {
+        Packed { form: Form::Single, headers, body: Rc::clone(&self.body) }
+    }
+
+    fn pack(&self, limit: usize) -> Result<Packed, Unsendable> {
+        let obstacle = match single_headers(&self.message) {
+            Ok(headers) => return Ok(self.single(headers)),
+            Err(obstacle) => obstacle,
+        };
+        let element = self.element().ok_or(match obstacle {
+            Obstacle::Property(name) => Unsendable::Property(name, PropertyFault::NeedsUtf8Body),
+            Obstacle::HeaderBytes => Unsendable::HeadersTooLarge,
+        })?;
+        let body = format!("[{element}]").into_bytes();
+        check_size(body.len(), limit)?;
+        Ok(Packed { form: Form::Batch, headers: batch_headers(), body: Rc::new(body) })
     }
 }
+
+/// Headers of a batch: the properties are in its body.
+pub fn batch_headers() -> Vec<(String, String)> {
+    vec![("content-type".to_owned(), BATCH_CONTENT_TYPE.to_owned())]
+}
+
+/// `\u` and four digits.
+const LONGEST_ESCAPE: usize = 6;
 
 fn check(message: &Message, limit: usize) -> Result<(), Unsendable> {
     message.broker.check()?;
@@ -46,9 +135,7 @@ fn check(message: &Message, limit: usize) -> Result<(), Unsendable> {
     if let Some(content_type) = &message.content_type {
         check_content_type(content_type).map_err(Unsendable::ContentType)?;
     }
-    let own: usize = message.properties.iter().map(super::Property::size).sum();
-    let content_type = message.content_type.as_ref().map_or(0, String::len);
-    let properties = own + message.broker.size() + content_type;
+    let properties = message.properties_size();
     if properties > limits::ALL_PROPERTIES_BYTES {
         return Err(Unsendable::PropertiesTooLarge);
     }
@@ -78,13 +165,18 @@ enum Obstacle {
     HeaderBytes,
 }
 
-fn single_headers(message: &Message) -> Result<Vec<(String, String)>, Obstacle> {
+fn plain_headers(message: &Message) -> Vec<(String, String)> {
     let mut headers = Vec::with_capacity(message.properties.len() + 2);
     if let Some(content_type) = &message.content_type {
         headers.push(("content-type".to_owned(), content_type.clone()));
     }
     let broker = Json::Object(message.broker.header_json()).to_string();
     headers.push(("brokerproperties".to_owned(), ascii_json(&broker)));
+    headers
+}
+
+fn single_headers(message: &Message) -> Result<Vec<(String, String)>, Obstacle> {
+    let mut headers = plain_headers(message);
     for property in &message.properties {
         let value =
             property.header_value().ok_or_else(|| Obstacle::Property(property.name.clone()))?;
@@ -92,25 +184,4 @@ fn single_headers(message: &Message) -> Result<Vec<(String, String)>, Obstacle> 
     }
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if bytes > limits::HEADER_BYTES { Err(Obstacle::HeaderBytes) } else { Ok(headers) }
-}
-
-fn pack_batch(message: Message, obstacle: Obstacle, limit: usize) -> Result<Packed, Unsendable> {
-    let Ok(body) = String::from_utf8(message.body) else {
-        return Err(match obstacle {
-            Obstacle::Property(name) => Unsendable::Property(name, PropertyFault::NeedsUtf8Body),
-            Obstacle::HeaderBytes => Unsendable::HeadersTooLarge,
-        });
-    };
-    let mut element = Map::new();
-    element.insert("Body".to_owned(), body.into());
-    let broker = message.broker.batch_json(message.content_type.as_deref());
-    element.insert("BrokerProperties".to_owned(), Json::Object(broker));
-    if !message.properties.is_empty() {
-        let properties = message.properties.iter().map(|p| (p.name.clone(), p.json()));
-        element.insert("UserProperties".to_owned(), Json::Object(properties.collect()));
-    }
-    let body = json!([element]).to_string().into_bytes();
-    check_size(body.len(), limit)?;
-    let headers = vec![("content-type".to_owned(), BATCH_CONTENT_TYPE.to_owned())];
-    Ok(Packed { form: Form::Batch, headers, body })
 }

@@ -2,7 +2,7 @@
 
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::Headers;
-use envoy_service_bus::reply::Reply;
+use envoy_service_bus::reply::{Outcome, Reply, Served, Settlement};
 use envoy_service_bus::template::Found;
 use serde_json::{Value as Json, json};
 
@@ -53,6 +53,11 @@ pub(crate) fn lookup_opened(path: &str) -> Exchange {
 
 pub(crate) fn found(body: &[u8]) -> Found {
     Found { status: 200, headers: Headers::default(), body: body.to_vec() }
+}
+
+/// What delivery says after one callout.
+pub(crate) fn settlement(outcome: Outcome) -> Settlement {
+    Settlement { outcome, attempts: 1, served: Served::Primary }
 }
 
 /// What an event may lead to.

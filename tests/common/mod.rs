@@ -9,8 +9,10 @@
 )]
 
 pub(crate) mod configuration;
+pub(crate) mod delivery;
 pub(crate) mod exchange;
 pub(crate) mod shared;
+pub(crate) mod tokens;
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -1,0 +1,303 @@
+//! Tokens that a token service gives. All workers of a process share one, and of all workers one
+//! asks for the next: before the last has ended, and whether anybody sends or not.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::event::CredentialEvent;
+use super::shared_token::SharedToken;
+use super::signer::{Access, Stamp};
+use super::token_answer::{self, Again, Grant, Refusal};
+use super::token_request::{TIMEOUT, TokenRequest};
+use crate::delivery::{Answer, Callout, DispatchError};
+use crate::shared::Shared;
+
+/// One worker's view of a token.
+#[derive(Debug)]
+pub(super) struct Bearer {
+    request: Rc<TokenRequest>,
+    /// What the workers share, as last seen.
+    seen: SharedToken,
+    version: Option<u32>,
+    looked_at: Option<Duration>,
+    /// Until when this worker's own question may be answered.
+    asking: Option<Duration>,
+    /// When this worker would ask for the next token.
+    renew_at: Duration,
+    /// Whether a send has asked for a token since the service was found hopeless.
+    wanted: bool,
+    cause: String,
+    pub(super) events: Vec<CredentialEvent>,
+}
+
+/// Nobody else asks while a question may still be answered.
+const LEASE: Duration = TIMEOUT.saturating_add(Duration::from_secs(2));
+/// How often a worker looks for a token that another one fetches.
+const LOOK: Duration = Duration::from_millis(25);
+/// The same, while it still has one.
+const LOOK_AT_EASE: Duration = Duration::from_secs(1);
+/// After so many failures in a row, sends no longer wait.
+const PATIENCE: u32 = 5;
+/// How long a service that refuses for good is left alone.
+const HOPELESS_REST: Duration = Duration::from_secs(30);
+/// A token that Service Bus refuses is given up no more often than this.
+const REFUSAL_REST: Duration = Duration::from_secs(10);
+/// How often a shared value is changed anew when others were faster.
+const TRIES: usize = 8;
+
+impl Bearer {
+    pub(super) fn new(request: Rc<TokenRequest>) -> Self {
+        Self {
+            request,
+            seen: SharedToken::default(),
+            version: None,
+            looked_at: None,
+            asking: None,
+            renew_at: Duration::ZERO,
+            wanted: false,
+            cause: "another worker could not fetch a token".to_owned(),
+            events: vec![],
+        }
+    }
+
+    pub(super) fn access(&mut self, now: Duration, shared: &dyn Shared) -> Access<'_> {
+        if self.seen.valid(now).is_none() && self.is_time_to_look(now, LOOK) {
+            self.look(now, 0, shared);
+        }
+        if self.seen.valid(now).is_none() {
+            self.wanted = true;
+            let waits = self.asking.is_some() || !self.seen.is_busy(now);
+            if self.seen.failures >= PATIENCE || (self.seen.hopeless && !waits) {
+                return Access::Unavailable { cause: self.cause.clone() };
+            }
+            return Access::Wait;
+        }
+        match &self.seen.authorization {
+            Some(token) => Access::Token { value: token.expose(), stamp: Stamp(self.seen.serial) },
+            None => Access::Wait,
+        }
+    }
+
+    /// A question to ask now, if this worker is the one to ask.
+    pub(super) fn poll(
+        &mut self,
+        now: Duration,
+        random: u64,
+        shared: &dyn Shared,
+    ) -> Option<Callout> {
+        if self.asking.is_some_and(|until| now < until && until - now <= LEASE) {
+            return None;
+        }
+        if self.asking.take().is_some() {
+            let cause = "the token service's answer never came".to_owned();
+            self.fail(Refusal { cause, again: Again::Soon }, now, random, shared);
+        }
+        let at_ease = self.seen.valid(now).is_some();
+        if at_ease && now < self.renew_at {
+            return None;
+        }
+        if self.is_time_to_look(now, if at_ease { LOOK_AT_EASE } else { LOOK }) {
+            self.look(now, random, shared);
+        }
+        let has_token = self.seen.valid(now).is_some();
+        if (has_token && now < self.renew_at) || self.seen.is_busy(now) {
+            return None;
+        }
+        if self.seen.hopeless && !self.wanted {
+            return None;
+        }
+        self.wanted = false;
+        let busy_until = now.saturating_add(LEASE);
+        if !self.store(SharedToken { busy_until, ..self.seen.clone() }, shared) {
+            // Another worker was faster.
+            self.look(now, random, shared);
+            return None;
+        }
+        self.asking = Some(busy_until);
+        Some(self.request.callout())
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        answer: &Answer,
+        now: Duration,
+        random: u64,
+        shared: &dyn Shared,
+    ) {
+        self.asking = None;
+        let (authorization, expires_at) = match token_answer::read(answer, now) {
+            Grant::Refusal(refusal) => return self.fail(refusal, now, random, shared),
+            Grant::Token { authorization, expires_at } => (authorization, expires_at),
+        };
+        self.change(shared, |seen| SharedToken {
+            serial: seen.serial + 1,
+            busy_until: Duration::ZERO,
+            failures: 0,
+            hopeless: false,
+            refused_at: seen.refused_at,
+            issued_at: now,
+            expires_at,
+            authorization: Some(authorization.clone()),
+        });
+        self.adopt(random);
+        self.events.push(CredentialEvent::Fetched { expires_at });
+    }
+
+    pub(super) fn not_fetched(
+        &mut self,
+        error: DispatchError,
+        now: Duration,
+        random: u64,
+        shared: &dyn Shared,
+    ) {
+        self.asking = None;
+        let cluster = self.request.cluster();
+        let (cause, again) = match error {
+            DispatchError::UnknownCluster => {
+                (format!("Envoy knows no cluster {cluster:?}"), Again::Never)
+            }
+            DispatchError::Unavailable => {
+                (format!("cluster {cluster:?} has no healthy host"), Again::Soon)
+            }
+        };
+        self.fail(Refusal { cause, again }, now, random, shared);
+    }
+
+    /// Service Bus has refused a token. Whether there is or will be another.
+    pub(super) fn refused(&mut self, stamp: Stamp, now: Duration, shared: &dyn Shared) -> bool {
+        self.look(now, 0, shared);
+        if self.seen.serial != stamp.0 {
+            return true;
+        }
+        let since = now.checked_sub(self.seen.refused_at);
+        if since.is_some_and(|since| since < REFUSAL_REST) {
+            return false;
+        }
+        let given_up = SharedToken {
+            serial: self.seen.serial + 1,
+            refused_at: now,
+            authorization: None,
+            ..self.seen.clone()
+        };
+        if self.store(given_up, shared) {
+            self.events.push(CredentialEvent::Refreshed);
+        } else {
+            self.look(now, 0, shared);
+        }
+        true
+    }
+
+    fn fail(&mut self, refusal: Refusal, now: Duration, random: u64, shared: &dyn Shared) {
+        let Refusal { cause, again } = refusal;
+        self.change(shared, |seen| {
+            let failures = seen.failures.saturating_add(1);
+            SharedToken {
+                busy_until: now.saturating_add(rest(again, failures, random)),
+                failures,
+                hopeless: again == Again::Never,
+                ..seen.clone()
+            }
+        });
+        self.cause.clone_from(&cause);
+        self.events.push(CredentialEvent::FetchFailed { cause });
+    }
+
+    /// When `poll` is to be called next.
+    pub(super) fn wake(&self) -> Option<Duration> {
+        if let Some(until) = self.asking {
+            return Some(until);
+        }
+        let looked_at = self.looked_at.unwrap_or_default();
+        let has_token = self.seen.authorization.is_some();
+        if has_token && looked_at < self.renew_at {
+            return Some(self.renew_at);
+        }
+        if self.seen.hopeless && !self.wanted {
+            return None;
+        }
+        let look = if has_token { LOOK_AT_EASE } else { LOOK };
+        let rest = self.seen.busy_until.saturating_sub(looked_at);
+        // Who rests after failures wakes when the rest is over; who waits for another looks often.
+        let wait = if self.seen.failures > 0 { rest.max(look) } else { look };
+        Some(looked_at.saturating_add(wait))
+    }
+
+    pub(super) fn expires_at(&self) -> Option<Duration> {
+        self.seen.authorization.as_ref().map(|_| self.seen.expires_at)
+    }
+
+    /// Whether the last look is so long ago, or in the future of a clock that was set back.
+    fn is_time_to_look(&self, now: Duration, pause: Duration) -> bool {
+        self.looked_at.and_then(|at| now.checked_sub(at)).is_none_or(|since| since >= pause)
+    }
+
+    /// Sees what the workers share.
+    fn look(&mut self, now: Duration, random: u64, shared: &dyn Shared) {
+        self.looked_at = Some(now);
+        let serial = self.seen.serial;
+        self.load(shared);
+        if self.seen.serial != serial {
+            self.adopt(random);
+        }
+    }
+
+    fn load(&mut self, shared: &dyn Shared) {
+        match shared.load(self.request.key()) {
+            Some((bytes, version)) => {
+                self.seen = SharedToken::decode(&bytes);
+                self.version = Some(version);
+            }
+            None => (self.seen, self.version) = (SharedToken::default(), None),
+        }
+    }
+
+    /// The time of renewal: with a fifth of the life left, or up to another tenth, so that many
+    /// gateways do not ask at once.
+    fn adopt(&mut self, random: u64) {
+        let life = self.seen.life();
+        let share = u32::try_from(random % 1000).unwrap_or_default();
+        let left = life / 5 + life / 10 * share / 1000;
+        self.renew_at = self.seen.expires_at.saturating_sub(left);
+        self.wanted = false;
+    }
+
+    /// Stores a value if no other worker has since the last look.
+    fn store(&mut self, value: SharedToken, shared: &dyn Shared) -> bool {
+        let stored = shared.store(self.request.key(), &value.encode(), self.version);
+        if stored {
+            // Its version is not told.
+            self.load(shared);
+        }
+        stored
+    }
+
+    /// Changes the shared value, whoever else does.
+    fn change(&mut self, shared: &dyn Shared, change: impl Fn(&SharedToken) -> SharedToken) {
+        for _ in 0..TRIES {
+            self.load(shared);
+            if self.store(change(&self.seen), shared) {
+                return;
+            }
+        }
+        // This worker can go on by itself.
+        self.seen = change(&self.seen);
+    }
+}
+
+/// How long nobody asks after a failure.
+fn rest(again: Again, failures: u32, random: u64) -> Duration {
+    let doubled = |first: Duration, cap: Duration| {
+        let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+        first.saturating_mul(factor).min(cap)
+    };
+    match again {
+        Again::Never => HOPELESS_REST,
+        Again::After(wish) => wish.max(Duration::from_secs(1)),
+        Again::Upgrading => doubled(Duration::from_secs(5), Duration::from_secs(40)),
+        Again::Soon => {
+            let whole = doubled(Duration::from_millis(800), Duration::from_secs(60));
+            let share = u32::try_from(random % 1000).unwrap_or_default();
+            whole / 2 + whole / 2 * share / 1000
+        }
+    }
+}

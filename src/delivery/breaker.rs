@@ -1,0 +1,206 @@
+//! The circuit breaker of a namespace: after failures in a row nothing is sent for a while, then
+//! one probe decides. All workers share its state.
+
+use std::time::Duration;
+
+use crate::config::BreakerConfig;
+use crate::shared::Shared;
+
+/// One worker's hand on the breaker.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    key: String,
+    config: BreakerConfig,
+    /// A probe that has not reported by then is lost, with its worker perhaps.
+    probe_time: Duration,
+    /// Whether this worker has last seen failures; a success need not be told of otherwise.
+    failing: bool,
+}
+
+/// Leave to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    epoch: u32,
+    probe: bool,
+}
+
+impl Ticket {
+    pub(super) fn is_probe(self) -> bool {
+        self.probe
+    }
+}
+
+/// Whether a send may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Admitted(Ticket),
+    /// For so long.
+    Refused(Duration),
+}
+
+/// What a result has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Opened,
+    Closed,
+}
+
+/// What the workers share. Each opening and closing begins an epoch, so that a result of before
+/// says nothing about after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    epoch: u32,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Closed { failures: u32 },
+    Open { since: Duration },
+    Probing { since: Duration },
+}
+
+/// How often a state is looked at anew when other workers were faster.
+const TRIES: usize = 16;
+/// What others wait while a probe is on its way.
+const WHILE_PROBING: Duration = Duration::from_secs(1);
+
+impl Breaker {
+    pub(super) fn new(namespace: &str, config: BreakerConfig, attempt_timeout: Duration) -> Self {
+        Self {
+            key: format!("service_bus.breaker.{namespace}"),
+            config,
+            probe_time: attempt_timeout.saturating_add(Duration::from_secs(2)),
+            failing: false,
+        }
+    }
+
+    /// Asks whether a send may be made, which then is to be reported.
+    pub(super) fn enter(&mut self, now: Duration, shared: &dyn Shared) -> Entry {
+        for _ in 0..TRIES {
+            let (State { epoch, phase }, version) = self.load(shared);
+            self.failing = phase != Phase::Closed { failures: 0 };
+            let next_epoch = match phase {
+                Phase::Closed { .. } => return Entry::Admitted(Ticket { epoch, probe: false }),
+                Phase::Open { since } => match left(since, self.config.open_for, now) {
+                    Some(left) => return Entry::Refused(left),
+                    None => epoch,
+                },
+                Phase::Probing { since } => match left(since, self.probe_time, now) {
+                    Some(_) => return Entry::Refused(WHILE_PROBING),
+                    // What the lost probe may still report is of another epoch.
+                    None => epoch.wrapping_add(1),
+                },
+            };
+            let probing = State { epoch: next_epoch, phase: Phase::Probing { since: now } };
+            if self.store(probing, version, shared) {
+                return Entry::Admitted(Ticket { epoch: next_epoch, probe: true });
+            }
+        }
+        Entry::Refused(WHILE_PROBING)
+    }
+
+    /// Reports how a send has ended.
+    pub(super) fn report(
+        &mut self,
+        ticket: Ticket,
+        healthy: bool,
+        now: Duration,
+        shared: &dyn Shared,
+    ) -> Option<Change> {
+        if healthy && !self.failing {
+            return None;
+        }
+        for _ in 0..TRIES {
+            let (state, version) = self.load(shared);
+            let (phase, change) = self.after(state, ticket, healthy, now)?;
+            let epoch = state.epoch.wrapping_add(u32::from(change.is_some()));
+            if self.store(State { epoch, phase }, version, shared) {
+                self.failing = phase != Phase::Closed { failures: 0 };
+                return change;
+            }
+        }
+        None
+    }
+
+    /// The phase after a result, `None` when it changes nothing.
+    fn after(
+        &self,
+        State { epoch, phase }: State,
+        ticket: Ticket,
+        healthy: bool,
+        now: Duration,
+    ) -> Option<(Phase, Option<Change>)> {
+        if ticket.epoch != epoch {
+            return None;
+        }
+        match (phase, healthy) {
+            (Phase::Closed { failures: 0 }, true) | (Phase::Open { .. }, _) => None,
+            (Phase::Closed { .. }, true) => Some((Phase::Closed { failures: 0 }, None)),
+            (Phase::Closed { failures }, false) if failures + 1 < self.config.failures => {
+                Some((Phase::Closed { failures: failures + 1 }, None))
+            }
+            (Phase::Probing { .. }, _) if !ticket.probe => None,
+            (Phase::Probing { .. }, true) => {
+                Some((Phase::Closed { failures: 0 }, Some(Change::Closed)))
+            }
+            (Phase::Closed { .. } | Phase::Probing { .. }, false) => {
+                Some((Phase::Open { since: now }, Some(Change::Opened)))
+            }
+        }
+    }
+
+    fn load(&self, shared: &dyn Shared) -> (State, Option<u32>) {
+        match shared.load(&self.key) {
+            Some((bytes, version)) => (State::decode(&bytes), Some(version)),
+            None => (State::START, None),
+        }
+    }
+
+    fn store(&self, state: State, version: Option<u32>, shared: &dyn Shared) -> bool {
+        shared.store(&self.key, &state.encode(), version)
+    }
+}
+
+/// What is left of a span; a clock that was set back ends it.
+fn left(since: Duration, span: Duration, now: Duration) -> Option<Duration> {
+    let past = now.checked_sub(since)?;
+    span.checked_sub(past).filter(|left| !left.is_zero())
+}
+
+impl State {
+    const START: Self = Self { epoch: 0, phase: Phase::Closed { failures: 0 } };
+
+    /// Epoch, phase and its value, in 13 bytes.
+    fn encode(self) -> Vec<u8> {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (tag, value) = match self.phase {
+            Phase::Closed { failures } => (0, u64::from(failures)),
+            Phase::Open { since } => (1, millis(since)),
+            Phase::Probing { since } => (2, millis(since)),
+        };
+        let mut bytes = Vec::with_capacity(13);
+        bytes.extend(self.epoch.to_le_bytes());
+        bytes.push(tag);
+        bytes.extend(value.to_le_bytes());
+        bytes
+    }
+
+    /// What nobody here has written counts as the start.
+    fn decode(bytes: &[u8]) -> Self {
+        let read = || {
+            let (epoch, rest) = bytes.split_first_chunk::<4>()?;
+            let (tag, value) = rest.split_first()?;
+            let value = u64::from_le_bytes(value.try_into().ok()?);
+            let since = Duration::from_millis(value);
+            let phase = match tag {
+                0 => Phase::Closed { failures: u32::try_from(value).ok()? },
+                1 => Phase::Open { since },
+                2 => Phase::Probing { since },
+                _ => return None,
+            };
+            Some(Self { epoch: u32::from_le_bytes(*epoch), phase })
+        };
+        read().unwrap_or(Self::START)
+    }
+}

@@ -1,0 +1,58 @@
+//! What happens on the way, for log and metrics.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::Destination;
+use crate::credentials::CredentialEvent;
+
+/// Something that no client is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A callout with so many messages leaves.
+    Sent {
+        /// More than one are a batch.
+        messages: usize,
+    },
+    /// A callout failed and will be made again, after a wait.
+    Repeated {
+        /// How long it waits.
+        wait: Duration,
+    },
+    /// A message goes to its second destination.
+    FellBack,
+    /// The circuit breaker of a namespace has opened: nothing is sent there.
+    BreakerOpened {
+        /// The namespace.
+        namespace: Namespace,
+    },
+    /// The circuit breaker of a namespace has closed.
+    BreakerClosed {
+        /// The namespace.
+        namespace: Namespace,
+    },
+    /// Something happened to the tokens of a namespace.
+    Credentials {
+        /// The namespace.
+        namespace: Namespace,
+        /// What happened.
+        event: CredentialEvent,
+    },
+}
+
+/// A namespace by its destination.
+#[derive(Clone, Debug)]
+pub struct Namespace(pub(super) Rc<Destination>);
+
+impl Namespace {
+    /// Its host.
+    pub fn as_str(&self) -> &str {
+        &self.0.namespace
+    }
+}
+
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}

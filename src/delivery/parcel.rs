@@ -1,0 +1,128 @@
+//! What travels in one callout: a message by itself, or several as a batch.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::StreamId;
+use super::lane::LaneId;
+use crate::config::{Entity, Fallback};
+use crate::message::{Outgoing, batch_headers};
+use crate::reply::{Failure, Reason, Served};
+
+/// A message with what its client was promised.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) stream: StreamId,
+    pub(super) message: Outgoing,
+    /// When its client has waited for as long as it may.
+    pub(super) deadline: Duration,
+    /// When a second destination must be tried, if it is to have time.
+    pub(super) halfway: Duration,
+    /// Callouts that have carried it.
+    pub(super) attempts: u32,
+    /// Whether one of them may have stored it.
+    pub(super) in_doubt: bool,
+    pub(super) entity: Rc<Entity>,
+    /// Taken when the first destination fails.
+    pub(super) fallback: Option<Rc<Fallback>>,
+    pub(super) served: Served,
+}
+
+impl Job {
+    /// The destination that takes over after a failure, if one does.
+    pub(super) fn second(&self, reason: Reason) -> Option<&Rc<Fallback>> {
+        let fallback = self.fallback.as_ref()?;
+        let elsewhere = match reason {
+            Reason::BrokerUnreachable | Reason::CircuitOpen | Reason::Throttled => true,
+            reason => reason.is_doubtful(),
+        };
+        let doubt = self.in_doubt || reason.is_doubtful();
+        (elsewhere && (!doubt || fallback.allow_duplicates)).then_some(fallback)
+    }
+
+    /// The failure that its client is told: what an earlier send may have stored is never said to
+    /// be lost for certain.
+    pub(super) fn verdict(&self, failure: Failure) -> Failure {
+        if !self.in_doubt || failure.reason.is_doubtful() {
+            return failure;
+        }
+        let said = failure.reason.as_str();
+        let cause = format!("an earlier send may be stored; the last: {said}: {}", failure.cause);
+        let broker_tracking_id = failure.broker_tracking_id;
+        Failure { broker_tracking_id, ..Failure::new(Reason::OutcomeUnknown, cause) }
+    }
+}
+
+/// Jobs that travel together.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) jobs: Vec<Job>,
+    /// Index among the destinations.
+    pub(super) way: usize,
+    pub(super) entity: Rc<Entity>,
+    /// The lane that waits for its first callout to end.
+    pub(super) lane: Option<LaneId>,
+    /// The array of a batch, while `jobs` are those that were put into it.
+    pub(super) batch: Option<Rc<Vec<u8>>>,
+    /// Sends that count against the retries.
+    pub(super) sends: u32,
+    /// Sends after a token was refused.
+    pub(super) second_chances: u32,
+    /// Whether it is to be sent again, or is being.
+    pub(super) repeated: bool,
+    /// How its last callout has failed.
+    pub(super) last: Option<Failure>,
+}
+
+impl Parcel {
+    pub(super) fn new(jobs: Vec<Job>, way: usize, entity: Rc<Entity>) -> Self {
+        Self {
+            jobs,
+            way,
+            entity,
+            lane: None,
+            batch: None,
+            sends: 0,
+            second_chances: 0,
+            repeated: false,
+            last: None,
+        }
+    }
+
+    /// Takes out the jobs that `gone` names.
+    pub(super) fn remove(&mut self, gone: impl Fn(&Job) -> bool) -> Vec<Job> {
+        if !self.jobs.iter().any(&gone) {
+            return vec![];
+        }
+        self.batch = None;
+        let (gone, kept) = std::mem::take(&mut self.jobs).into_iter().partition(gone);
+        self.jobs = kept;
+        gone
+    }
+
+    /// When the first of its clients has waited for as long as it may.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.jobs.iter().map(|job| job.deadline).min()
+    }
+
+    /// Headers and body of its callout.
+    pub(super) fn packed(&mut self) -> (Vec<(String, String)>, Rc<Vec<u8>>) {
+        if let [job] = self.jobs.as_slice() {
+            let packed = job.message.alone();
+            return (packed.headers.clone(), Rc::clone(&packed.body));
+        }
+        let jobs = &self.jobs;
+        let body = self.batch.get_or_insert_with(|| Rc::new(array(jobs)));
+        (batch_headers(), Rc::clone(body))
+    }
+}
+
+/// Only messages with an element come into a batch.
+fn array(jobs: &[Job]) -> Vec<u8> {
+    let elements: Vec<_> = jobs.iter().filter_map(|job| job.message.element()).collect();
+    format!("[{}]", elements.join(",")).into_bytes()
+}
+
+/// All that is not settled yet.
+pub(super) type Parcels = BTreeMap<super::ParcelId, Parcel>;

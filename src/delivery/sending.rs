@@ -1,0 +1,290 @@
+//! A message's life: lane, token, breaker, callout, verdict, and again where that may help.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::breaker::{Change, Entry, Ticket};
+use super::event::Namespace;
+use super::lane::Arrival;
+use super::parcel::{Job, Parcel};
+use super::verdict::Verdict;
+use super::way::{Way, is_late};
+use super::{Answer, Delivery, DispatchError, Event, ParcelId, Purpose, Timer, callout};
+use crate::config::Destination;
+use crate::credentials::{Access, Stamp};
+use crate::reply::{Failure, Outcome, Reason, Served, Settlement};
+
+impl Delivery {
+    /// The way to a destination.
+    pub(super) fn way(&mut self, destination: &Rc<Destination>) -> usize {
+        let known = self.ways.iter().position(|way| Rc::ptr_eq(&way.destination, destination));
+        known.unwrap_or_else(|| {
+            self.ways.push(Way::new(destination, &self.sender.delivery));
+            self.ways.len() - 1
+        })
+    }
+
+    /// Puts a job on its way: by itself, or on a lane.
+    pub(super) fn take(&mut self, job: Job, way: usize) {
+        let now = self.clock.steady;
+        let Some(lanes) = &mut self.lanes else {
+            let entity = Rc::clone(&job.entity);
+            return self.send_new(Some(Parcel::new(vec![job], way, entity)));
+        };
+        let Arrival { leaving, waits } = lanes.arrive(job, way, now);
+        if let Some((lane, until)) = waits {
+            self.timers.insert((until, Timer::Lane(lane)));
+        }
+        for parcel in leaving {
+            self.send_new(Some(parcel));
+        }
+    }
+
+    pub(super) fn send_new(&mut self, parcel: Option<Parcel>) {
+        let Some(parcel) = parcel else { return };
+        let id = ParcelId(self.next_id());
+        self.parcels.insert(id, parcel);
+        self.send(id);
+    }
+
+    /// Sends a parcel now, unless it must wait for a token or may not be sent.
+    pub(super) fn send(&mut self, id: ParcelId) {
+        let Some(mut parcel) = self.parcels.remove(&id) else { return };
+        let now = self.clock.steady;
+        for job in parcel.remove(|job| is_late(job, now)) {
+            let failure = parcel.last.clone().unwrap_or_else(|| {
+                Failure::new(Reason::CredentialsUnavailable, "no token has come in time")
+            });
+            self.fail_job(job, failure);
+        }
+        let Some(deadline) = parcel.deadline() else { return self.end(parcel) };
+        let Some(way) = self.ways.get_mut(parcel.way) else { return self.end(parcel) };
+        let (day, shared) = (self.clock.day, self.shared.as_ref());
+        let (authorization, stamp) = match way.signer.access(&parcel.entity.path, day, shared) {
+            Access::Unsigned => (None, None),
+            Access::Token { value, stamp } => (Some(value), Some(stamp)),
+            Access::Wait => {
+                way.waiting.push(id);
+                self.parcels.insert(id, parcel);
+                return;
+            }
+            Access::Unavailable { cause } => {
+                let failure = Failure::new(Reason::CredentialsUnavailable, cause);
+                return self.fail(parcel, &failure);
+            }
+        };
+        let ticket = match &mut way.breaker {
+            None => None,
+            Some(breaker) => match breaker.enter(day, shared) {
+                Entry::Admitted(ticket) => Some(ticket),
+                Entry::Refused(left) => {
+                    let failure = parcel.last.clone().unwrap_or_else(|| {
+                        Failure::new(Reason::CircuitOpen, "the circuit breaker is open")
+                    });
+                    let retry_after = Some(seconds(left));
+                    return self.fail(parcel, &Failure { retry_after, ..failure });
+                }
+            },
+        };
+        let timeout = self.sender.delivery.attempt_timeout.min(deadline.saturating_sub(now));
+        let packed = parcel.packed();
+        let destination = &way.destination;
+        let callout = callout::send(destination, &parcel.entity, authorization, packed, timeout);
+        for job in &mut parcel.jobs {
+            job.attempts += 1;
+        }
+        let messages = parcel.jobs.len();
+        self.parcels.insert(id, parcel);
+        self.tell(Event::Sent { messages });
+        self.dispatch(Purpose::Send { parcel: id, ticket, stamp }, callout);
+    }
+
+    pub(super) fn send_refused(
+        &mut self,
+        id: ParcelId,
+        ticket: Option<Ticket>,
+        error: DispatchError,
+    ) {
+        let Some(mut parcel) = self.parcels.remove(&id) else { return };
+        for job in &mut parcel.jobs {
+            job.attempts = job.attempts.saturating_sub(1);
+        }
+        // A cluster that is not there says nothing about the broker, but a probe must end.
+        let unavailable = error == DispatchError::Unavailable;
+        if unavailable || ticket.is_some_and(Ticket::is_probe) {
+            self.report(parcel.way, ticket, false);
+        }
+        let Some(way) = self.ways.get(parcel.way) else { return self.end(parcel) };
+        let failure = error.failure(&way.destination.cluster, Reason::BrokerUnreachable);
+        if unavailable { self.repeat(id, parcel, failure) } else { self.fail(parcel, &failure) }
+    }
+
+    pub(super) fn send_answered(
+        &mut self,
+        id: ParcelId,
+        ticket: Option<Ticket>,
+        stamp: Option<Stamp>,
+        answer: &Answer,
+    ) {
+        let Some(mut parcel) = self.parcels.remove(&id) else { return };
+        let Verdict { outcome, healthy, again } = answer.verdict();
+        self.report(parcel.way, ticket, healthy);
+        self.leave_lane(&mut parcel);
+        let failure = match outcome {
+            Outcome::Failed(failure) => failure,
+            Outcome::Accepted | Outcome::Found(_) => {
+                self.accept(parcel, stamp);
+                return;
+            }
+        };
+        if failure.reason == Reason::BrokerUnauthorized {
+            if self.renewed(&parcel, stamp, answer.date()) {
+                parcel.second_chances += 1;
+                parcel.last = Some(failure);
+                self.parcels.insert(id, parcel);
+                self.send(id);
+            } else {
+                self.fail(parcel, &failure);
+            }
+        } else if again {
+            self.repeat(id, parcel, failure);
+        } else if parcel.jobs.len() > 1 && is_of_content(failure.reason) {
+            self.split(parcel);
+        } else {
+            self.fail(parcel, &failure);
+        }
+    }
+
+    fn accept(&mut self, mut parcel: Parcel, stamp: Option<Stamp>) {
+        if let (Some(way), Some(stamp)) = (self.ways.get_mut(parcel.way), stamp) {
+            way.signer.accepted(&parcel.entity.path, stamp);
+        }
+        for job in std::mem::take(&mut parcel.jobs) {
+            self.settle(&job, Outcome::Accepted);
+        }
+        self.end(parcel);
+    }
+
+    /// Whether a parcel whose token was refused is worth another.
+    fn renewed(&mut self, parcel: &Parcel, stamp: Option<Stamp>, date: Option<Duration>) -> bool {
+        let Some(way) = self.ways.get_mut(parcel.way) else { return false };
+        let Some(stamp) = stamp else { return false };
+        let (day, shared) = (self.clock.day, self.shared.as_ref());
+        let renewed = way.signer.refused(&parcel.entity.path, stamp, date, day, shared);
+        let chances = way.signer.second_chances();
+        self.tell_of_tokens(parcel.way);
+        renewed && parcel.second_chances < chances
+    }
+
+    /// Each message of a refused batch by itself, so that a bad one fails alone.
+    fn split(&mut self, mut parcel: Parcel) {
+        let (way, entity) = (parcel.way, Rc::clone(&parcel.entity));
+        let jobs = std::mem::take(&mut parcel.jobs);
+        self.end(parcel);
+        for job in jobs {
+            self.send_new(Some(Parcel::new(vec![job], way, Rc::clone(&entity))));
+        }
+    }
+
+    /// Sends a parcel again after a wait, or gives up on it.
+    fn repeat(&mut self, id: ParcelId, mut parcel: Parcel, failure: Failure) {
+        self.leave_lane(&mut parcel);
+        let retries = self.sender.delivery.retries;
+        let others = self.repeated - usize::from(parcel.repeated);
+        parcel.sends += 1;
+        // This parcel is not among those that are kept at the moment.
+        let affordable = retries.affords(others, self.parcels.len() + 1);
+        if parcel.sends > retries.max || !affordable {
+            return self.fail(parcel, &failure);
+        }
+        let wish = failure.retry_after.map(|seconds| Duration::from_secs(seconds.into()));
+        let wait = retries.wait(parcel.sends, wish, &mut self.rng);
+        let due = self.clock.steady.saturating_add(wait);
+        let too_late = |job: &Job| {
+            is_late(job, due) || (due > job.halfway && job.second(failure.reason).is_some())
+        };
+        for job in parcel.remove(too_late) {
+            self.fail_job(job, failure.clone());
+        }
+        if parcel.jobs.is_empty() {
+            return self.end(parcel);
+        }
+        for job in &mut parcel.jobs {
+            job.in_doubt |= failure.reason.is_doubtful();
+        }
+        self.repeated = others + 1;
+        parcel.repeated = true;
+        parcel.last = Some(failure);
+        self.parcels.insert(id, parcel);
+        self.timers.insert((due, Timer::Retry(id)));
+        self.tell(Event::Repeated { wait });
+    }
+
+    fn fail(&mut self, mut parcel: Parcel, failure: &Failure) {
+        for job in std::mem::take(&mut parcel.jobs) {
+            self.fail_job(job, failure.clone());
+        }
+        self.end(parcel);
+    }
+
+    /// A job that its destination has not taken: to the second one, or to its client.
+    fn fail_job(&mut self, mut job: Job, failure: Failure) {
+        let late = is_late(&job, self.clock.steady);
+        let Some(fallback) = job.second(failure.reason).filter(|_| !late).map(Rc::clone) else {
+            let failure = job.verdict(failure);
+            return self.settle(&job, Outcome::Failed(failure));
+        };
+        job.in_doubt |= failure.reason.is_doubtful();
+        job.fallback = None;
+        job.served = Served::Fallback;
+        if let Some(entity) = &fallback.entity {
+            job.entity = Rc::clone(entity);
+        }
+        self.tell(Event::FellBack);
+        let way = self.way(&fallback.destination);
+        self.take(job, way);
+    }
+
+    fn settle(&mut self, job: &Job, outcome: Outcome) {
+        self.open = self.open.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(job.message.size());
+        let Job { stream, attempts, served, .. } = *job;
+        self.tell_stream(stream, Settlement { outcome, attempts, served });
+    }
+
+    /// A parcel without jobs.
+    fn end(&mut self, mut parcel: Parcel) {
+        self.repeated -= usize::from(parcel.repeated);
+        self.leave_lane(&mut parcel);
+    }
+
+    /// Lets those leave who wait for a parcel's first callout.
+    fn leave_lane(&mut self, parcel: &mut Parcel) {
+        if let (Some(lane), Some(lanes)) = (parcel.lane.take(), &mut self.lanes) {
+            let next = lanes.ended(lane);
+            self.send_new(next);
+        }
+    }
+
+    fn report(&mut self, way: usize, ticket: Option<Ticket>, healthy: bool) {
+        let Some(way) = self.ways.get_mut(way) else { return };
+        let (Some(breaker), Some(ticket)) = (&mut way.breaker, ticket) else { return };
+        let change = breaker.report(ticket, healthy, self.clock.day, self.shared.as_ref());
+        let namespace = Namespace(Rc::clone(&way.destination));
+        match change {
+            Some(Change::Opened) => self.tell(Event::BreakerOpened { namespace }),
+            Some(Change::Closed) => self.tell(Event::BreakerClosed { namespace }),
+            None => {}
+        }
+    }
+}
+
+/// Whether a batch may have been refused for one of its messages.
+fn is_of_content(reason: Reason) -> bool {
+    matches!(reason, Reason::MessageRejected | Reason::PayloadTooLarge)
+}
+
+/// Whole seconds, rounded up, for `Retry-After`.
+fn seconds(left: Duration) -> u32 {
+    u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+}

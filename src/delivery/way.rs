@@ -1,0 +1,52 @@
+//! The way to one destination: who signs, and whether it is open.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::ParcelId;
+use super::breaker::Breaker;
+use super::parcel::Job;
+use crate::config::{DeliveryConfig, Destination};
+use crate::credentials::Signer;
+
+/// One worker's way to a destination.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) destination: Rc<Destination>,
+    pub(super) signer: Signer,
+    pub(super) breaker: Option<Breaker>,
+    /// Whether a token is on its way to us.
+    pub(super) fetching: bool,
+    /// Those that wait for a token.
+    pub(super) waiting: Vec<ParcelId>,
+}
+
+/// How often those who wait for a token are looked at.
+const LOOK: Duration = Duration::from_millis(25);
+
+impl Way {
+    pub(super) fn new(destination: &Rc<Destination>, config: &DeliveryConfig) -> Self {
+        let breaker = config
+            .circuit_breaker
+            .map(|breaker| Breaker::new(&destination.namespace, breaker, config.attempt_timeout));
+        Self {
+            signer: Signer::new(&destination.credentials, &destination.namespace),
+            destination: Rc::clone(destination),
+            breaker,
+            fetching: false,
+            waiting: vec![],
+        }
+    }
+
+    /// In how long it is to be looked at.
+    pub(super) fn wake(&self, day: Duration) -> Option<Duration> {
+        let signer = self.signer.wake().map(|time| time.saturating_sub(day));
+        let waiting = (!self.waiting.is_empty()).then_some(LOOK);
+        signer.into_iter().chain(waiting).min()
+    }
+}
+
+/// Whether a client has waited for as long as it may.
+pub(super) fn is_late(job: &Job, now: Duration) -> bool {
+    job.deadline.saturating_sub(now) < Duration::from_millis(1)
+}

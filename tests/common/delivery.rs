@@ -1,0 +1,170 @@
+//! One worker's delivery, and what it wants.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use envoy_service_bus::config::{Action, Sender};
+use envoy_service_bus::delivery::{
+    Answer, AttemptId, Callout, Delivery, DispatchError, Effect, Event, StreamId, Submission,
+};
+use envoy_service_bus::message::{BrokerProperties, Message, Outgoing, TextProperty};
+use envoy_service_bus::reply::{Failure, Outcome, Reason, Settlement};
+
+use super::NOW;
+use super::shared::Memory;
+
+const LIMIT: usize = 262_144;
+
+/// A worker that sends as the first route of its sender does.
+pub(crate) struct Worker {
+    pub(crate) delivery: Delivery,
+    pub(crate) now: Duration,
+    sender: Rc<Sender>,
+    /// Events that no test has asked for yet.
+    pub(crate) events: Vec<Event>,
+}
+
+impl Worker {
+    pub(crate) fn new(sender: Rc<Sender>) -> Self {
+        Self::sharing(sender, &Rc::default())
+    }
+
+    pub(crate) fn sharing(sender: Rc<Sender>, memory: &Rc<Memory>) -> Self {
+        let shared = Rc::clone(memory);
+        let delivery = Delivery::new(Rc::clone(&sender), shared, 1);
+        Self { delivery, now: NOW, sender, events: vec![] }
+    }
+
+    pub(crate) fn submit(&mut self, stream: u32, body: &[u8]) {
+        self.submit_message(stream, message(&stream.to_string(), body));
+    }
+
+    pub(crate) fn submit_message(&mut self, stream: u32, message: Message) {
+        let Action::Send(send, destination) = &self.sender.routes[0].action else {
+            panic!("a lookup")
+        };
+        let envoy_service_bus::config::EntityConfig::Fixed(entity) = &send.entity else {
+            panic!("chosen by the request")
+        };
+        let submission = Submission {
+            destination: Rc::clone(destination),
+            entity: Rc::clone(entity),
+            message: match self.sender.delivery.batch {
+                Some(_) => Outgoing::for_batch(message, LIMIT),
+                None => Outgoing::new(message, LIMIT),
+            }
+            .unwrap(),
+            fallback: send.fallback.clone(),
+        };
+        self.delivery.submit(StreamId(stream), submission, self.now);
+    }
+
+    /// The next effect but for events, which are kept.
+    pub(crate) fn effect(&mut self) -> Option<Effect> {
+        loop {
+            match self.delivery.poll()? {
+                Effect::Tell(event) => self.events.push(event),
+                effect => return Some(effect),
+            }
+        }
+    }
+
+    pub(crate) fn dispatched(&mut self) -> (AttemptId, Callout) {
+        match self.effect() {
+            Some(Effect::Dispatch(attempt, callout)) => (attempt, callout),
+            other => panic!("no dispatch: {other:?}"),
+        }
+    }
+
+    pub(crate) fn settlement(&mut self) -> (u32, Settlement) {
+        match self.effect() {
+            Some(Effect::Settle(stream, settlement)) => (stream.0, settlement),
+            other => panic!("no outcome: {other:?}"),
+        }
+    }
+
+    /// The stream that hears next, and why it failed if it did.
+    pub(crate) fn settled(&mut self) -> (u32, Option<Reason>) {
+        let (stream, settlement) = self.settlement();
+        match settlement.outcome {
+            Outcome::Accepted | Outcome::Found(_) => (stream, None),
+            Outcome::Failed(failure) => (stream, Some(failure.reason)),
+        }
+    }
+
+    pub(crate) fn failure(&mut self) -> Failure {
+        match self.settlement().1.outcome {
+            Outcome::Failed(failure) => failure,
+            other => panic!("no failure: {other:?}"),
+        }
+    }
+
+    /// Nothing more is to be done now.
+    pub(crate) fn nothing(&mut self) {
+        assert_eq!(self.effect(), None);
+    }
+
+    pub(crate) fn answer(&mut self, attempt: AttemptId, answer: Answer) {
+        self.delivery.answered(attempt, answer, self.now);
+    }
+
+    pub(crate) fn refuse(&mut self, attempt: AttemptId, error: DispatchError) {
+        self.delivery.refused(attempt, error, self.now);
+    }
+
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.delivery.tick(self.now);
+    }
+
+    /// Lets time pass until delivery wants it, and says how much.
+    pub(crate) fn pass_to_wake(&mut self) -> Duration {
+        let wake = self.delivery.wake().unwrap();
+        self.pass(wake);
+        wake
+    }
+}
+
+/// A message with an id.
+pub(crate) fn message(id: &str, body: &[u8]) -> Message {
+    Message {
+        body: body.to_vec(),
+        content_type: None,
+        broker: BrokerProperties::new(id.to_owned()),
+        properties: vec![],
+    }
+}
+
+/// A message of a session.
+pub(crate) fn of_session(id: &str, session: &str) -> Message {
+    let mut message = message(id, b"{}");
+    message.broker.texts.push((TextProperty::SessionId, session.to_owned()));
+    message
+}
+
+/// The broker's answer.
+pub(crate) fn answer(status: &str) -> Answer {
+    answer_saying(status, "")
+}
+
+/// The broker's answer, with the detail of an error.
+pub(crate) fn answer_saying(status: &str, detail: &str) -> Answer {
+    let headers = [(":status", status), ("x-envoy-upstream-service-time", "1")];
+    let body = format!("<Error><Code>{status}</Code><Detail>{detail}</Detail></Error>");
+    Answer { headers: headers.into_iter().collect(), body: body.into_bytes() }
+}
+
+/// Envoy's own answer when its timeout is over.
+pub(crate) fn timed_out() -> Answer {
+    let headers = [(":status", "504")].into_iter().collect();
+    Answer { headers, body: b"upstream request timeout".to_vec() }
+}
+
+/// Envoy's own answer when it cannot connect.
+pub(crate) fn not_connected() -> Answer {
+    let headers = [(":status", "503")].into_iter().collect();
+    let body = b"upstream connect error or disconnect/reset before headers. reset reason: remote \
+                 connection failure"
+        .to_vec();
+    Answer { headers, body }
+}

@@ -1,0 +1,108 @@
+//! Workers that fetch tokens, and the service that they ask.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use envoy_service_bus::credentials::{
+    Access, CredentialEvent, Credentials, Identity, Signer, Stamp, TokenRequest, TokenService,
+};
+use envoy_service_bus::delivery::{Answer, Callout};
+
+use super::NOW;
+use super::shared::Memory;
+
+/// One worker's signer of fetched tokens.
+pub(crate) struct Worker {
+    pub(crate) signer: Signer,
+    pub(crate) now: Duration,
+    pub(crate) memory: Rc<Memory>,
+}
+
+/// What a send gets.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Got {
+    Token(String, Stamp),
+    Unavailable(String),
+    Unsigned,
+    Wait,
+}
+
+pub(crate) fn service() -> TokenService {
+    TokenService {
+        cluster: "imds".to_owned(),
+        authority: "169.254.169.254".to_owned(),
+        audience: "https://servicebus.azure.net".to_owned(),
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(memory: &Rc<Memory>) -> Self {
+        let request = TokenRequest::imds(service(), &Identity::System);
+        let credentials = Credentials::Fetched(Rc::new(request));
+        Self {
+            signer: Signer::new(&credentials, "contoso.servicebus.windows.net"),
+            now: NOW,
+            memory: Rc::clone(memory),
+        }
+    }
+
+    pub(crate) fn access(&mut self) -> Got {
+        match self.signer.access("orders", self.now, self.memory.as_ref()) {
+            Access::Unsigned => Got::Unsigned,
+            Access::Wait => Got::Wait,
+            Access::Token { value, stamp } => Got::Token(value.to_owned(), stamp),
+            Access::Unavailable { cause } => Got::Unavailable(cause),
+        }
+    }
+
+    pub(crate) fn token(&mut self) -> (String, Stamp) {
+        match self.access() {
+            Got::Token(value, stamp) => (value, stamp),
+            other => panic!("no token: {other:?}"),
+        }
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Callout> {
+        self.signer.poll(self.now, 500, self.memory.as_ref())
+    }
+
+    pub(crate) fn fetched(&mut self, answer: &Answer) {
+        self.signer.fetched(answer, self.now, 500, self.memory.as_ref());
+    }
+
+    pub(crate) fn refused(&mut self, stamp: Stamp) -> bool {
+        self.signer.refused("orders", stamp, None, self.now, self.memory.as_ref())
+    }
+
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// Lets time pass until the signer wants to be polled; the callout that it then makes.
+    pub(crate) fn wait(&mut self) -> Option<Callout> {
+        self.now = self.now.max(self.signer.wake().unwrap());
+        self.poll()
+    }
+
+    pub(crate) fn events(&mut self) -> Vec<CredentialEvent> {
+        self.signer.take_events()
+    }
+}
+
+/// What the token service itself answers.
+pub(crate) fn says(status: &str, body: &str) -> Answer {
+    let headers = [(":status", status), ("x-envoy-upstream-service-time", "1")];
+    Answer { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() }
+}
+
+/// A token as IMDS gives it: all numbers are texts.
+pub(crate) fn grant(token: &str, at: Duration, life: u64) -> Answer {
+    let expires_on = at.as_secs() + life;
+    says(
+        "200",
+        &format!(
+            r#"{{"access_token":"{token}","expires_in":"{life}","expires_on":"{expires_on}","not_before":"{}","resource":"https://servicebus.azure.net","token_type":"Bearer","refresh_token":""}}"#,
+            at.as_secs()
+        ),
+    )
+}

@@ -1,0 +1,466 @@
+//! Tokens that are fetched: one for all workers, ahead of need, and what happens when none comes.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may fail by panic"
+)]
+
+mod common;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use common::NOW;
+use common::shared::Memory;
+use common::tokens::{Got, Worker, grant, says, service};
+use envoy_service_bus::credentials::{
+    CredentialEvent, Credentials, Identity, Secret, Signer, TokenRequest, TokenService,
+};
+use envoy_service_bus::delivery::{Answer, DispatchError};
+use proptest::prelude::*;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn alone() -> Worker {
+    Worker::new(&Rc::default())
+}
+
+/// A worker with a token that lives for an hour.
+fn served() -> Worker {
+    let mut worker = alone();
+    worker.poll().unwrap();
+    worker.fetched(&grant("first", NOW, 3600));
+    worker.events();
+    worker
+}
+
+#[test]
+fn a_token_is_fetched_before_anybody_asks() {
+    let mut worker = alone();
+    let callout = worker.wait().unwrap();
+    assert_eq!(callout.cluster, "imds");
+    assert_eq!(worker.access(), Got::Wait);
+    assert!(worker.poll().is_none(), "one question at a time");
+    worker.fetched(&grant("first", NOW, 3600));
+    assert_eq!(worker.token().0, "Bearer first");
+    assert_eq!(worker.events(), [CredentialEvent::Fetched { expires_at: NOW + seconds(3600) }]);
+    assert_eq!(worker.signer.expires_at(), Some(NOW + seconds(3600)));
+}
+
+#[test]
+fn a_token_is_renewed_ahead_without_a_request() {
+    let mut worker = served();
+    let wake = worker.signer.wake().unwrap();
+    // A fifth of the life is 720 s, a random share of up to another tenth comes before.
+    assert!((NOW + seconds(3600 - 1080)..=NOW + seconds(3600 - 720)).contains(&wake));
+    worker.now = wake - Duration::from_millis(1);
+    assert!(worker.poll().is_none());
+    worker.now = wake;
+    worker.poll().unwrap();
+    assert_eq!(worker.token().0, "Bearer first");
+    worker.fetched(&grant("second", worker.now, 3600));
+    assert_eq!(worker.token().0, "Bearer second");
+}
+
+#[test]
+fn a_valid_token_is_used_while_its_renewal_fails() {
+    let mut worker = served();
+    worker.wait().unwrap();
+    worker.fetched(&says("500", ""));
+    let mut questions = 0;
+    while worker.now < NOW + seconds(3594) {
+        assert_eq!(worker.token().0, "Bearer first");
+        if worker.wait().is_some() {
+            questions += 1;
+            worker.fetched(&says("500", ""));
+        }
+    }
+    assert!((10..40).contains(&questions), "{questions} in twelve minutes");
+    worker.now = NOW + seconds(3595);
+    assert!(matches!(worker.access(), Got::Unavailable(cause) if cause.contains("500")));
+    // It goes on asking, and is well again when it is told a token.
+    while worker.wait().is_none() {}
+    worker.fetched(&grant("second", worker.now, 3600));
+    assert_eq!(worker.token().0, "Bearer second");
+}
+
+#[test]
+fn sends_wait_for_a_while_and_not_for_ever() {
+    let mut worker = alone();
+    for failure in 1..=5 {
+        while worker.wait().is_none() {}
+        worker.fetched(&says("429", ""));
+        let got = worker.access();
+        match failure {
+            5 => assert_eq!(got, Got::Unavailable("the token service answered 429".to_owned())),
+            _ => assert_eq!(got, Got::Wait),
+        }
+    }
+}
+
+#[test]
+fn waits_between_questions_are_those_that_microsoft_asks_for() {
+    let upgrading = says("410", "");
+    let mut wish = says("429", "");
+    wish.headers =
+        [(":status", "429"), ("x-envoy-upstream-service-time", "1"), ("retry-after", "7")]
+            .into_iter()
+            .collect();
+    let table: [(Answer, [u64; 5]); 3] = [
+        // Three quarters of what doubles: half of it is random.
+        (says("503", ""), [600, 1200, 2400, 4800, 9600]),
+        (upgrading, [5000, 10_000, 20_000, 40_000, 40_000]),
+        (wish, [7000; 5]),
+    ];
+    for (answer, waits) in table {
+        let mut worker = alone();
+        worker.poll().unwrap();
+        for wait in waits {
+            let before = worker.now;
+            worker.fetched(&answer);
+            while worker.wait().is_none() {}
+            assert_eq!((worker.now - before).as_millis(), u128::from(wait), "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn what_will_be_refused_again_is_asked_again_only_when_somebody_wants_it() {
+    for status in ["400", "401", "403"] {
+        let mut worker = alone();
+        worker.poll().unwrap();
+        worker.fetched(&says(
+            status,
+            r#"{"error":"invalid_client","error_description":"canary","error_codes":[7000215]}"#,
+        ));
+        let cause = format!("the token service answered {status}: invalid_client, AADSTS7000215");
+        assert_eq!(worker.access(), Got::Unavailable(cause.clone()));
+        assert_eq!(worker.events(), [CredentialEvent::FetchFailed { cause: cause.clone() }]);
+        worker.pass(seconds(29));
+        assert_eq!(worker.access(), Got::Unavailable(cause));
+        assert!(worker.poll().is_none());
+        worker.pass(seconds(2));
+        assert_eq!(worker.access(), Got::Wait);
+        worker.wait().unwrap();
+        worker.fetched(&grant("first", worker.now, 3600));
+        assert_eq!(worker.token().0, "Bearer first");
+    }
+    let mut worker = alone();
+    worker.poll().unwrap();
+    worker.fetched(&says("400", ""));
+    assert_eq!(worker.signer.wake(), None, "nobody wants a token");
+}
+
+#[test]
+fn a_question_that_is_never_answered_is_asked_again() {
+    let mut worker = alone();
+    worker.poll().unwrap();
+    assert!(worker.wait().is_none());
+    while worker.wait().is_none() {}
+    assert!(worker.now >= NOW + seconds(7));
+    worker.fetched(&grant("first", worker.now, 3600));
+    assert_eq!(worker.token().0, "Bearer first");
+}
+
+#[test]
+fn envoy_may_not_ask_at_all() {
+    let mut worker = alone();
+    worker.poll().unwrap();
+    let memory = Rc::clone(&worker.memory);
+    worker.signer.not_fetched(DispatchError::UnknownCluster, NOW, 0, memory.as_ref());
+    let cause = "Envoy knows no cluster \"imds\"".to_owned();
+    assert_eq!(worker.access(), Got::Unavailable(cause));
+    let mut worker = alone();
+    worker.poll().unwrap();
+    let memory = Rc::clone(&worker.memory);
+    worker.signer.not_fetched(DispatchError::Unavailable, NOW, 0, memory.as_ref());
+    assert_eq!(worker.access(), Got::Wait);
+}
+
+#[test]
+fn of_all_workers_one_asks() {
+    let memory = Rc::new(Memory::default());
+    let mut workers: Vec<_> = (0..5).map(|_| Worker::new(&memory)).collect();
+    let questions = workers.iter_mut().filter_map(Worker::poll).count();
+    assert_eq!(questions, 1);
+    for worker in &mut workers {
+        assert_eq!(worker.access(), Got::Wait);
+    }
+    workers[0].fetched(&grant("first", NOW, 3600));
+    for worker in &mut workers {
+        worker.pass(Duration::from_millis(25));
+        assert_eq!(worker.token().0, "Bearer first");
+        assert!(worker.poll().is_none());
+    }
+    // The same holds for the renewal.
+    let mut questions = 0;
+    for worker in &mut workers {
+        worker.now = NOW + seconds(2900);
+        questions += usize::from(worker.poll().is_some());
+        assert_eq!(worker.token().0, "Bearer first");
+    }
+    assert_eq!(questions, 1);
+}
+
+#[test]
+fn a_worker_that_dies_with_its_question_is_replaced() {
+    let memory = Rc::new(Memory::default());
+    Worker::new(&memory).poll().unwrap();
+    let mut other = Worker::new(&memory);
+    assert!(other.poll().is_none());
+    while other.wait().is_none() {}
+    assert!((NOW + seconds(7)..NOW + seconds(8)).contains(&other.now), "{:?}", other.now - NOW);
+}
+
+#[test]
+fn all_workers_learn_of_a_failure() {
+    let memory = Rc::new(Memory::default());
+    let (mut one, mut other) = (Worker::new(&memory), Worker::new(&memory));
+    one.poll().unwrap();
+    assert_eq!(other.access(), Got::Wait);
+    one.fetched(&says("400", ""));
+    other.pass(Duration::from_millis(25));
+    assert_eq!(
+        other.access(),
+        Got::Unavailable("another worker could not fetch a token".to_owned())
+    );
+    assert!(other.poll().is_none());
+}
+
+#[test]
+fn a_token_that_service_bus_refuses_is_replaced_once() {
+    let memory = Rc::new(Memory::default());
+    let (mut one, mut other) = (Worker::new(&memory), Worker::new(&memory));
+    one.poll().unwrap();
+    one.fetched(&grant("first", NOW, 3600));
+    let (_, stamp) = one.token();
+    assert_eq!(other.token().1, stamp);
+    one.events();
+    assert!(one.refused(stamp));
+    assert_eq!(one.events(), [CredentialEvent::Refreshed]);
+    assert_eq!(one.access(), Got::Wait);
+    // The other has sent with the same token.
+    assert!(other.refused(stamp));
+    assert_eq!(other.events(), []);
+    one.pass(Duration::from_millis(25));
+    one.poll().unwrap();
+    one.fetched(&grant("second", one.now, 3600));
+    let (value, second) = one.token();
+    assert_eq!(value, "Bearer second");
+    // Service Bus refuses that one too: asking again at once would help nobody.
+    assert!(!one.refused(second));
+    assert!(one.refused(stamp), "of a token before there is a newer one");
+    one.pass(seconds(10));
+    assert!(one.refused(second));
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_nobody_up() {
+    let mut worker = alone();
+    worker.poll().unwrap();
+    worker.fetched(&says("503", ""));
+    worker.now -= seconds(3600);
+    assert!(worker.poll().is_some());
+    let mut asking = alone();
+    asking.poll().unwrap();
+    asking.now -= seconds(3600);
+    assert!(asking.poll().is_some() || asking.wait().is_some());
+}
+
+#[test]
+fn a_short_life_is_used_for_the_most_part() {
+    let mut worker = alone();
+    worker.poll().unwrap();
+    worker.fetched(&grant("first", NOW, 2));
+    worker.now = NOW + Duration::from_millis(1500);
+    assert_eq!(worker.token().0, "Bearer first");
+    assert!(worker.poll().is_some(), "its renewal");
+    worker.now = NOW + Duration::from_millis(1900);
+    assert_eq!(worker.access(), Got::Wait);
+}
+
+#[test]
+fn answers_are_read_as_each_service_writes_them() {
+    let now = NOW.as_secs();
+    let good = [
+        (format!(r#"{{"access_token":"a","expires_on":"{}"}}"#, now + 100), 100),
+        (format!(r#"{{"access_token":"a","expires_on":{}}}"#, now + 100), 100),
+        (r#"{"access_token":"a","expires_in":3599,"token_type":"bearer"}"#.to_owned(), 3599),
+        (r#"{"access_token":"a","expires_in":"60","expires_on":"1"}"#.to_owned(), 60),
+    ];
+    for (body, life) in good {
+        let mut worker = alone();
+        worker.poll().unwrap();
+        worker.fetched(&says("200", &body));
+        assert_eq!(worker.token().0, "Bearer a");
+        assert_eq!(worker.signer.expires_at(), Some(NOW + seconds(life)), "{body}");
+    }
+    let lifeless = "does not say how long its token is valid";
+    let bad = [
+        ("", "the token service's answer is not JSON"),
+        ("[]", "the token service's answer holds no access_token"),
+        (
+            r#"{"access_token":""}"#,
+            "the token service's answer holds an access_token that fits no header",
+        ),
+        (
+            r#"{"access_token":"a b"}"#,
+            "the token service's answer holds an access_token that fits no header",
+        ),
+        (r#"{"access_token":7}"#, "the token service's answer holds no access_token"),
+        (
+            r#"{"access_token":"a","expires_in":1,"token_type":"pop"}"#,
+            "the token service's answer holds a token that is not of the type Bearer",
+        ),
+        (r#"{"access_token":"a"}"#, ""),
+        (r#"{"access_token":"a","expires_on":"0"}"#, ""),
+        (r#"{"access_token":"a","expires_in":-1}"#, ""),
+        (r#"{"access_token":"a","expires_in":18446744073709551615}"#, ""),
+    ];
+    for (body, cause) in bad {
+        let cause = match cause {
+            "" => format!("the token service's answer {lifeless}"),
+            cause => cause.to_owned(),
+        };
+        let mut worker = alone();
+        worker.poll().unwrap();
+        worker.fetched(&says("200", body));
+        assert_eq!(worker.events(), [CredentialEvent::FetchFailed { cause }], "{body}");
+    }
+}
+
+#[test]
+fn what_envoy_says_in_the_services_place_is_no_answer() {
+    let own = |status| Answer {
+        headers: [(":status", status)].into_iter().collect(),
+        body: grant("forged", NOW, 3600).body,
+    };
+    let table = [
+        (own("200"), "the token service cannot be reached: Envoy answered 200"),
+        (own("503"), "the token service cannot be reached: Envoy answered 503"),
+        (own("400"), "the token service cannot be reached: Envoy answered 400"),
+        (Answer::default(), "the token service's answer broke off"),
+    ];
+    for (answer, cause) in table {
+        let mut worker = alone();
+        worker.poll().unwrap();
+        worker.fetched(&answer);
+        assert_eq!(worker.events(), [CredentialEvent::FetchFailed { cause: cause.to_owned() }]);
+        assert_eq!(worker.access(), Got::Wait);
+    }
+}
+
+fn question(request: TokenRequest) -> (Vec<(String, String)>, String) {
+    let mut signer = Signer::new(&Credentials::Fetched(Rc::new(request)), "ns");
+    let callout = signer.poll(NOW, 0, &Memory::default()).unwrap();
+    (callout.headers, String::from_utf8(callout.body.to_vec()).unwrap())
+}
+
+#[test]
+fn each_service_is_asked_in_its_way() {
+    let resource = "resource=https%3A%2F%2Fservicebus.azure.net";
+    let imds = "/metadata/identity/oauth2/token?api-version=2018-02-01";
+    let head = |method: &str, path: String, authority: &str, scheme: &str| {
+        [
+            (":method", method),
+            (":path", &path),
+            (":authority", authority),
+            (":scheme", scheme),
+            ("accept", "application/json"),
+        ]
+        .map(|(n, v)| (n.to_owned(), v.to_owned()))
+        .to_vec()
+    };
+    let with = |mut headers: Vec<(String, String)>, name: &str, value: &str| {
+        headers.push((name.to_owned(), value.to_owned()));
+        headers
+    };
+    for (identity, selector) in [
+        (Identity::System, ""),
+        (Identity::Client("c-1".to_owned()), "&client_id=c-1"),
+        (Identity::Object("o".to_owned()), "&object_id=o"),
+        (
+            Identity::Resource("/subscriptions/a b".to_owned()),
+            "&msi_res_id=%2Fsubscriptions%2Fa%20b",
+        ),
+    ] {
+        let path = format!("{imds}&{resource}{selector}");
+        let expected = with(head("GET", path, "169.254.169.254", "http"), "metadata", "true");
+        assert_eq!(question(TokenRequest::imds(service(), &identity)), (expected, String::new()));
+    }
+    for (identity, selector) in [
+        (Identity::System, ""),
+        (Identity::Client("c".to_owned()), "&client_id=c"),
+        (Identity::Object("o".to_owned()), "&principal_id=o"),
+        (Identity::Resource("r".to_owned()), "&mi_res_id=r"),
+    ] {
+        let service = TokenService { authority: "localhost:42356".to_owned(), ..service() };
+        let header = Secret::new("canary".to_owned());
+        let request = TokenRequest::app_service(service, "/msi/token", header, &identity);
+        let path = format!("/msi/token?api-version=2019-08-01&{resource}{selector}");
+        let expected = head("GET", path, "localhost:42356", "http");
+        let expected = with(expected, "x-identity-header", "canary");
+        assert_eq!(question(request), (expected, String::new()));
+    }
+    let service = TokenService {
+        authority: "login.microsoftonline.com".to_owned(),
+        audience: "https://servicebus.azure.net".to_owned(),
+        ..service()
+    };
+    let secret = Secret::new("a&b=c+d%e é~".to_owned());
+    let request = TokenRequest::client_secret(service, "tenant", "client", &secret);
+    let path = "/tenant/oauth2/v2.0/token".to_owned();
+    let expected = head("POST", path, "login.microsoftonline.com", "https");
+    let expected = with(expected, "content-type", "application/x-www-form-urlencoded");
+    let form = "client_id=client&client_secret=a%26b%3Dc%2Bd%25e%20%C3%A9~\
+                &grant_type=client_credentials&scope=https%3A%2F%2Fservicebus.azure.net%2F.default";
+    assert_eq!(question(request), (expected, form.to_owned()));
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let secret = Secret::new("canary".to_owned());
+    let request = TokenRequest::client_secret(service(), "tenant", "client", &secret);
+    let credentials = Credentials::Fetched(Rc::new(request));
+    let mut signer = Signer::new(&credentials, "ns");
+    let memory = Memory::default();
+    signer.poll(NOW, 0, &memory).unwrap();
+    signer.fetched(&grant("canary", NOW, 3600), NOW, 0, &memory);
+    assert!(!format!("{credentials:?} {signer:?}").contains("canary"));
+}
+
+proptest! {
+    #[test]
+    fn no_answer_panics_or_tells_what_it_said(
+        status in "[0-9]{0,4}", body in "\\PC{0,200}", upstream: bool
+    ) {
+        let body = format!("{body}canary");
+        let mut headers = vec![(":status", status.as_str())];
+        if upstream {
+            headers.push(("x-envoy-upstream-service-time", "1"));
+        }
+        let answer = Answer {
+            headers: headers.into_iter().collect(),
+            body: body.into_bytes(),
+        };
+        let mut worker = alone();
+        worker.poll().unwrap();
+        worker.fetched(&answer);
+        let told = format!("{:?} {:?}", worker.events(), worker.access());
+        prop_assert!(!told.contains("canary"));
+    }
+
+    #[test]
+    fn a_form_says_what_was_configured(secret in "\\PC{1,100}") {
+        let request = TokenRequest::client_secret(service(), "t", "c", &Secret::new(secret.clone()));
+        let (_, form) = question(request);
+        let value = form.split('&').find_map(|pair| pair.strip_prefix("client_secret=")).unwrap();
+        prop_assert!(value.bytes().all(|b| b.is_ascii_graphic()));
+        let decoded = percent_encoding::percent_decode_str(value).decode_utf8().unwrap();
+        prop_assert_eq!(decoded, secret);
+    }
+}
