@@ -16,7 +16,7 @@ use common::delivery::{Worker, answer, timed_out};
 use common::{NOW, plain_sender, sender};
 use envoy_service_bus::config::Sender;
 use envoy_service_bus::delivery::{Answer, DispatchError, Inquiry, StreamId};
-use envoy_service_bus::reply::Reason;
+use envoy_service_bus::reply::{Outcome, Reason};
 use serde_json::{Value as Json, json};
 
 /// A sender that tries once.
@@ -112,9 +112,7 @@ fn a_callout_that_never_started_sent_nothing() {
         worker.refuse(attempt, error);
         let (_, settlement) = worker.settlement();
         assert_eq!(settlement.attempts, 0);
-        let envoy_service_bus::reply::Outcome::Failed(failure) = settlement.outcome else {
-            panic!("no failure")
-        };
+        let Outcome::Failed(failure) = settlement.outcome else { panic!("no failure") };
         assert_eq!(failure.reason, reason);
         assert!(worker.delivery.is_quiet());
     }

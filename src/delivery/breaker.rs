@@ -62,6 +62,8 @@ enum Phase {
 
 /// How often a state is looked at anew when other workers were faster.
 const TRIES: usize = 16;
+/// By how much two workers' times of one event may differ.
+const MOMENT: Duration = Duration::from_secs(5);
 /// What others wait while a probe is on its way.
 const WHILE_PROBING: Duration = Duration::from_secs(1);
 
@@ -162,9 +164,13 @@ impl Breaker {
     }
 }
 
-/// What is left of a span; a clock that was set back ends it.
+/// What is left of a span; a clock that was set back ends it. Another worker may have looked at the
+/// same clock a moment later.
 fn left(since: Duration, span: Duration, now: Duration) -> Option<Duration> {
-    let past = now.checked_sub(since)?;
+    if since.saturating_sub(now) > MOMENT {
+        return None;
+    }
+    let past = now.saturating_sub(since);
     span.checked_sub(past).filter(|left| !left.is_zero())
 }
 

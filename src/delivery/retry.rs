@@ -27,3 +27,38 @@ impl RetryConfig {
         repeated < most
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_random_below_a_bound_that_doubles() {
+        let millis = Duration::from_millis;
+        let config = RetryConfig { base: millis(100), cap: millis(350), ..RetryConfig::default() };
+        let mut rng = Rng::with_seed(7);
+        for (repetition, bound) in [(1, 100), (2, 200), (3, 350), (4, 350), (200, 350)] {
+            let waits: Vec<_> = (0..500).map(|_| config.wait(repetition, None, &mut rng)).collect();
+            let bound = millis(bound);
+            assert!(waits.iter().all(|wait| *wait <= bound), "{repetition}");
+            assert!(waits.iter().any(|wait| *wait < bound / 10), "{repetition}");
+            assert!(waits.iter().any(|wait| *wait > bound * 9 / 10), "{repetition}");
+            let wish = Duration::from_secs(2);
+            assert_eq!(config.wait(repetition, Some(wish), &mut rng), wish);
+        }
+    }
+
+    #[test]
+    fn a_few_may_always_be_repeated_unless_none_may() {
+        // Percent, repeated already, callouts.
+        let affordable = [(20, 2, 0), (20, 2, 15), (20, 19, 100), (100, 9, 10)];
+        let too_dear = [(20, 3, 0), (20, 3, 19), (20, 20, 100), (0, 0, 100), (100, 10, 10)];
+        for (table, expected) in [(&affordable[..], true), (&too_dear, false)] {
+            for (budget_percent, repeated, callouts) in table {
+                let budget_percent = *budget_percent;
+                let config = RetryConfig { budget_percent, ..RetryConfig::default() };
+                assert_eq!(config.affords(*repeated, *callouts), expected, "{budget_percent}");
+            }
+        }
+    }
+}

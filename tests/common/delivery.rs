@@ -117,6 +117,24 @@ impl Worker {
         self.delivery.tick(self.now);
     }
 
+    /// The next effect but for events, when its time has come.
+    pub(crate) fn next(&mut self) -> Effect {
+        loop {
+            if let Some(effect) = self.effect() {
+                return effect;
+            }
+            self.pass_to_wake();
+        }
+    }
+
+    /// The next callout, when its time has come.
+    pub(crate) fn next_dispatch(&mut self) -> (AttemptId, Callout) {
+        match self.next() {
+            Effect::Dispatch(attempt, callout) => (attempt, callout),
+            other => panic!("no dispatch: {other:?}"),
+        }
+    }
+
     /// Lets time pass until delivery wants it, and says how much.
     pub(crate) fn pass_to_wake(&mut self) -> Duration {
         let wake = self.delivery.wake().unwrap();

@@ -72,7 +72,7 @@ def configure(module: Path, shared_emulator: Emulator) -> Callable[[], GatewayCo
 
     def make() -> GatewayConfiguration:
         configuration = GatewayConfiguration(module)
-        return configuration.add_plugin_routes(ROUTES).send_to(shared_emulator.port)
+        return configuration.add_plugin_routes(ROUTES).try_once().send_to(shared_emulator.port)
 
     return make
 
@@ -130,7 +130,7 @@ def shared_broker_gateway(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Envoy]:
     """One Envoy of each version; tests see it through `broker_gateway`."""
-    configuration = GatewayConfiguration(module).add_plugin_routes(ROUTES)
+    configuration = GatewayConfiguration(module).add_plugin_routes(ROUTES).try_once()
     configuration.send_to(shared_broker.port)
     gateway = Envoy(envoy_binary, configuration, tmp_path_factory.mktemp("gateway"))
     yield gateway

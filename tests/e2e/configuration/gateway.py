@@ -82,6 +82,11 @@ class GatewayConfiguration:
         self.plugin = merged(self.plugin, change)
         return self
 
+    def try_once(self) -> GatewayConfiguration:
+        """Lets the filter send each message once, whatever went wrong before."""
+        once = {"retries": {"max": 0}, "circuit_breaker": {"failures": 0}}
+        return self.merge_plugin({"delivery": once})
+
     def add_plugin_routes(self, routes: list[dict]) -> GatewayConfiguration:
         """Adds routes after those of the shipped configuration."""
         return self.merge_plugin({"routes": self.plugin["routes"] + routes})

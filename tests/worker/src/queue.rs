@@ -199,7 +199,10 @@ impl Queue {
             .method(method)
             .uri(format!("{}{path}", self.origin))
             .header(header::HOST, &self.host)
-            .header(header::AUTHORIZATION, self.key.token(&resource, now, TOKEN_TTL).as_str())
+            .header(
+                header::AUTHORIZATION,
+                self.key.token(&resource, now, Duration::ZERO, TOKEN_TTL).as_str(),
+            )
             .header(header::CONTENT_LENGTH, 0)
             .body(Empty::new())
             .map_err(QueueError::Request)?;

@@ -1,0 +1,146 @@
+//! A second destination, and when it is tried.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may fail by panic"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::delivery::{Worker, answer, not_connected, timed_out};
+use common::sender;
+use envoy_service_bus::delivery::{Answer, Effect, Event};
+use envoy_service_bus::reply::{Outcome, Reason, Served};
+use serde_json::{Value as Json, json};
+
+fn worker(allow_duplicates: bool, delivery: Json) -> Worker {
+    let route = json!({
+        "name": "orders", "match": {"path": "/orders"}, "send": {"queue": "orders"},
+        "fallback": {
+            "namespace": "north.servicebus.windows.net", "cluster": "north", "queue": "late",
+            "allow_duplicates": allow_duplicates
+        }
+    });
+    Worker::new(sender(json!({}), json!({}), json!({"routes": [route], "delivery": delivery})))
+}
+
+fn once() -> Json {
+    json!({"retries": {"max": 0}})
+}
+
+/// The clusters that a message comes to, and what its client is told, when the first destination
+/// answers as given and the second with 201.
+fn path(mut worker: Worker, first: &Answer) -> (Vec<String>, Option<Reason>, Served) {
+    worker.submit(1, b"{}");
+    let mut clusters = vec![];
+    loop {
+        match worker.next() {
+            Effect::Dispatch(attempt, callout) => {
+                let answer = if callout.cluster == "north" {
+                    assert_eq!(callout.headers[1].1, "/late/messages");
+                    assert_eq!(callout.headers[2].1, "north.servicebus.windows.net");
+                    answer("201")
+                } else {
+                    first.clone()
+                };
+                clusters.push(callout.cluster);
+                worker.answer(attempt, answer);
+            }
+            Effect::Settle(_, settlement) => {
+                assert_eq!(settlement.attempts as usize, clusters.len());
+                assert!(worker.delivery.is_quiet());
+                let reason = match settlement.outcome {
+                    Outcome::Failed(failure) => Some(failure.reason),
+                    _ => None,
+                };
+                return (clusters, reason, settlement.served);
+            }
+            Effect::Tell(_) => {}
+        }
+    }
+}
+
+#[test]
+fn it_is_tried_when_the_first_has_certainly_not_stored_the_message() {
+    for first in [not_connected(), answer("429"), answer("503")] {
+        let (clusters, reason, served) = path(worker(false, once()), &first);
+        assert_eq!(clusters, ["servicebus", "north"], "{first:?}");
+        assert_eq!((reason, served), (None, Served::Fallback));
+    }
+    let refused = [
+        (timed_out(), Reason::OutcomeUnknown),
+        (answer("500"), Reason::BrokerError),
+        (answer("400"), Reason::MessageRejected),
+        (answer("404"), Reason::EntityNotFound),
+        (answer("403"), Reason::QuotaExceeded),
+    ];
+    for (first, expected) in refused {
+        let (clusters, reason, served) = path(worker(false, once()), &first);
+        assert_eq!(clusters, ["servicebus"], "{first:?}");
+        assert_eq!((reason, served), (Some(expected), Served::Primary));
+    }
+}
+
+#[test]
+fn the_operator_may_allow_duplicates() {
+    for first in [timed_out(), answer("500"), Answer::default()] {
+        let (clusters, reason, _) = path(worker(true, once()), &first);
+        assert_eq!((clusters.len(), reason), (2, None), "{first:?}");
+    }
+    let (clusters, reason, _) = path(worker(true, once()), &answer("400"));
+    assert_eq!((clusters.len(), reason), (1, Some(Reason::MessageRejected)));
+}
+
+#[test]
+fn it_is_tried_after_the_retries() {
+    let (clusters, _, _) = path(worker(false, json!({})), &answer("503"));
+    assert_eq!(clusters, ["servicebus", "servicebus", "servicebus", "servicebus", "north"]);
+}
+
+#[test]
+fn it_has_half_of_the_time() {
+    let delivery = json!({"timeout": "2s", "retries": {"base": "10s", "cap": "10s", "max": 9}});
+    let mut worker = worker(false, delivery);
+    let start = worker.now;
+    worker.submit(1, b"{}");
+    let (attempt, callout) = worker.next_dispatch();
+    assert_eq!(callout.cluster, "servicebus");
+    worker.answer(attempt, not_connected());
+    let (_, callout) = worker.next_dispatch();
+    // Either the wait was short, or the second destination came first.
+    assert!(callout.cluster == "north" || worker.now - start <= Duration::from_secs(1));
+}
+
+#[test]
+fn it_is_tried_at_once_while_the_breaker_is_open() {
+    let delivery = json!({"retries": {"max": 0}, "circuit_breaker": {"failures": 1}});
+    let mut worker = worker(false, delivery);
+    worker.submit(1, b"{}");
+    let (attempt, _) = worker.dispatched();
+    worker.answer(attempt, answer("500"));
+    assert_eq!(worker.settled(), (1, Some(Reason::BrokerError)));
+    worker.submit(2, b"{}");
+    let (attempt, callout) = worker.dispatched();
+    assert_eq!(callout.cluster, "north");
+    assert!(worker.events.contains(&Event::FellBack));
+    // The second has a breaker of its own.
+    worker.answer(attempt, answer("500"));
+    worker.failure();
+    worker.submit(3, b"{}");
+    assert_eq!(worker.failure().reason, Reason::CircuitOpen);
+}
+
+#[test]
+fn what_an_earlier_send_may_have_stored_stays() {
+    let mut worker = worker(false, json!({"retries": {"max": 1}}));
+    worker.submit(1, b"{}");
+    let (attempt, _) = worker.next_dispatch();
+    worker.answer(attempt, timed_out());
+    let (attempt, _) = worker.next_dispatch();
+    worker.answer(attempt, not_connected());
+    assert_eq!(worker.settled(), (1, Some(Reason::OutcomeUnknown)));
+}
