@@ -123,14 +123,14 @@ fn nothing_is_sent_again_after_the_client_has_its_answer() {
     }
     assert_eq!(worker.settled(), (1, Some(Reason::OutcomeUnknown)));
     assert!(worker.now - start <= Duration::from_secs(10));
-    // A wish that lies beyond the client's patience is passed on to it.
+    // Nor when the broker wishes for more patience than the client has.
     let mut worker = Worker::new(retrying(json!({})));
     worker.submit(1, b"{}");
     let (attempt, _) = worker.dispatched();
     let detail = "50009: Please wait 20 seconds and try again.";
     worker.answer(attempt, answer_saying("503", detail));
     let failure = worker.failure();
-    assert_eq!((failure.reason, failure.retry_after), (Reason::Throttled, Some(20)));
+    assert_eq!((failure.reason, failure.retry_after), (Reason::Throttled, None));
 }
 
 #[test]

@@ -30,6 +30,7 @@ MODULE = Path("wasm32-wasip1/release/envoy_service_bus.wasm")
 EMULATOR_PORT = 5380
 
 ORDER = b'{"item":"lamp","count":2}'
+BUSY = {"status": 503, "detail": "Server busy"}
 HEADERS = [
     ("content-type", "application/json"),
     ("idempotency-key", "order-4711"),
@@ -101,9 +102,13 @@ def demonstrate(gateway: Envoy, emulator: Emulator) -> None:
     show("stored", stored.stored)
     show("dropped as duplicate", stored.duplicates)
 
-    title("4. Service Bus is throttled and answers 503. The client is never told 202 then.")
-    emulator.arm({"status": 503}, entity="orders", operation="send", count=1)
-    expect(post(gateway, key="order-4712"), 503)
+    title("4. Service Bus answers 503 once. The filter sends the message again, with the same id.")
+    emulator.arm(BUSY, entity="orders", operation="send", count=1)
+    expect(post(gateway, key="order-4712"), 202)
+
+    title("5. Service Bus answers 503 whenever it is asked. The client is never told 202 then.")
+    emulator.arm(BUSY, entity="orders", operation="send")
+    expect(post(gateway, key="order-4713"), 503)
     print("\nThat was the demo. `make run` starts the same and stays up.")
 
 
@@ -111,7 +116,7 @@ def stay(gateway: Envoy, emulator: Emulator, folder: Path) -> None:
     """Says what to try, and waits for Ctrl-C."""
     base = f"http://127.0.0.1:{gateway.port}"
     admin = f"{emulator.url}/%24emulator"
-    fault = '{"fault": {"status": 503}, "count": 1}'
+    fault = '{"fault": {"status": 400}, "count": 1}'
     print(f"Envoy's admin interface      http://127.0.0.1:{gateway.admin_port}")
     print(f"Envoy's logs                 {folder}")
     title("Send an order, an event, a notification:")

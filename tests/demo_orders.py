@@ -131,7 +131,8 @@ class Demo:
 
     def outages(self) -> None:
         title("9. Service Bus is throttled and answers 503. Alice is never told 202 then.")
-        self.parts.emulator.arm({"status": 503}, entity="orders", operation="send", count=1)
+        busy = {"status": 503, "detail": "Server busy"}
+        self.parts.emulator.arm(busy, entity="orders", operation="send")
         expect(self.submit("alice", self.alice.token, key="order-4712"), 503)
 
         title("10. The worker is stopped, and nobody tells a status.")

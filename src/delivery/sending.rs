@@ -116,7 +116,11 @@ impl Delivery {
         }
         let Some(way) = self.ways.get(parcel.way) else { return self.end(parcel) };
         let failure = error.failure(&way.destination.cluster, Reason::BrokerUnreachable);
-        if unavailable { self.repeat(id, parcel, failure) } else { self.fail(parcel, &failure) }
+        if unavailable {
+            self.repeat(id, parcel, failure, None)
+        } else {
+            self.fail(parcel, &failure)
+        }
     }
 
     pub(super) fn send_answered(
@@ -127,7 +131,7 @@ impl Delivery {
         answer: &Answer,
     ) {
         let Some(mut parcel) = self.parcels.remove(&id) else { return };
-        let Verdict { outcome, healthy, again } = answer.verdict();
+        let Verdict { outcome, healthy, again, wish } = answer.verdict();
         self.report(parcel.way, ticket, healthy);
         self.leave_lane(&mut parcel);
         let failure = match outcome {
@@ -147,7 +151,7 @@ impl Delivery {
                 self.fail(parcel, &failure);
             }
         } else if again {
-            self.repeat(id, parcel, failure);
+            self.repeat(id, parcel, failure, wish);
         } else if parcel.jobs.len() > 1 && is_of_content(failure.reason) {
             self.split(parcel);
         } else {
@@ -187,7 +191,13 @@ impl Delivery {
     }
 
     /// Sends a parcel again after a wait, or gives up on it.
-    fn repeat(&mut self, id: ParcelId, mut parcel: Parcel, failure: Failure) {
+    fn repeat(
+        &mut self,
+        id: ParcelId,
+        mut parcel: Parcel,
+        failure: Failure,
+        wish: Option<Duration>,
+    ) {
         self.leave_lane(&mut parcel);
         let retries = self.sender.delivery.retries;
         let others = self.repeated - usize::from(parcel.repeated);
@@ -197,7 +207,6 @@ impl Delivery {
         if parcel.sends > retries.max || !affordable {
             return self.fail(parcel, &failure);
         }
-        let wish = failure.retry_after.map(|seconds| Duration::from_secs(seconds.into()));
         let wait = retries.wait(parcel.sends, wish, &mut self.rng);
         let due = self.clock.steady.saturating_add(wait);
         let too_late = |job: &Job| {

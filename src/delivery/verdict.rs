@@ -33,6 +33,8 @@ pub(super) struct Verdict {
     pub(super) healthy: bool,
     /// Whether the same may succeed later.
     pub(super) again: bool,
+    /// How long the broker asks to wait before.
+    pub(super) wish: Option<Duration>,
 }
 
 impl Answer {
@@ -40,15 +42,18 @@ impl Answer {
         let outcome = self.outcome();
         let from_broker = self.headers.first("x-envoy-upstream-service-time").is_some();
         let status = self.status().filter(|_| from_broker);
-        let again = match &outcome {
-            Outcome::Failed(failure) => match failure.reason {
-                Reason::BrokerUnreachable | Reason::OutcomeUnknown | Reason::Throttled => true,
-                Reason::BrokerError => status.is_some_and(|status| status >= 500),
-                _ => false,
-            },
-            Outcome::Accepted | Outcome::Found(_) => false,
+        let healthy = status.is_some_and(|status| status < 500);
+        let Outcome::Failed(failure) = &outcome else {
+            return Verdict { outcome, healthy, again: false, wish: None };
         };
-        Verdict { outcome, healthy: status.is_some_and(|status| status < 500), again }
+        let again = match failure.reason {
+            Reason::BrokerUnreachable | Reason::OutcomeUnknown | Reason::Throttled => true,
+            Reason::BrokerError => status.is_some_and(|status| status >= 500),
+            _ => false,
+        };
+        let wish = failure.retry_after.or_else(|| wish(&self.detail()).filter(|_| from_broker));
+        let wish = wish.map(|seconds| Duration::from_secs(seconds.into()));
+        Verdict { outcome, healthy, again, wish }
     }
 
     /// The broker's clock, by its `date`.
@@ -72,7 +77,7 @@ impl Answer {
         let reason = reason(status, &detail);
         let mut failure = Failure::new(reason, format!("broker answered {status}: {detail}"));
         if reason == Reason::Throttled {
-            failure.retry_after = self.retry_after().or_else(|| wish(&detail));
+            failure.retry_after = self.retry_after();
         }
         failure.broker_tracking_id = tracking_id(&detail);
         Outcome::Failed(failure)

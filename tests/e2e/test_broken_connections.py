@@ -18,7 +18,8 @@ from servers.upstream import Script, Upstream, answers, reset
 @pytest.fixture
 def to_broker(module, broker: Upstream) -> GatewayConfiguration:
     """The shipped configuration, in front of the scripted broker."""
-    return GatewayConfiguration(module).add_plugin_routes(ROUTES).send_to(broker.port)
+    configuration = GatewayConfiguration(module).add_plugin_routes(ROUTES).try_once()
+    return configuration.send_to(broker.port)
 
 
 def read_nothing(connection: socket.socket, request: Incoming, reader: Reader) -> bool:

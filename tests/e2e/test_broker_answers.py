@@ -66,8 +66,8 @@ def test_each_status_has_its_reason(
     answer = http1.request(broker_gateway.port, "POST", "/raw", body=b"x")
 
     tracking_id = assert_refused(answer, reason)
-    # One attempt: the broker saw one message.
-    assert len(broker.requests) == 1
+    # Only a refused token is given a second chance: a fresh one.
+    assert len(broker.requests) == (2 if status == 401 else 1)
     # What the broker said stays inside.
     assert b"TrackingId:1_G2" not in answer.body
     entry = broker_gateway.access_entry(tracking_id=tracking_id)

@@ -18,7 +18,7 @@ def test_the_demo_shows_a_message_and_ends(
 ) -> None:
     shown = told("tests/demo.py", envoy_binary, target_dir, tmp_path)
 
-    assert shown.count("HTTP/1.1 202 Accepted") == 2
+    assert shown.count("HTTP/1.1 202 Accepted") == 3
     assert shown.count("HTTP/1.1 503 Service Unavailable") == 1
     for line in ('MessageId                "order-4711"', 'x-tenant-id              "acme"'):
         assert line in shown

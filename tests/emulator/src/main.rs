@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
-use service_bus_emulator::auth::KeyRule;
+use service_bus_emulator::auth::{KeyRule, Trusted};
+use service_bus_emulator::broker::Timestamp;
 use service_bus_emulator::config;
 use service_bus_emulator::http::{Listener, tls_acceptor};
 use service_bus_emulator::service::Service;
@@ -35,6 +37,15 @@ struct Options {
     /// Without it, Microsoft's emulator's RootManageSharedAccessKey=SAS_KEY_VALUE.
     #[arg(long, value_name = "RULE")]
     sas_key: Vec<String>,
+
+    /// An identity of Entra ID with the secret that signs its bearer tokens (HS256), by its object
+    /// id: OID=SECRET[;rights=Send,Listen,Manage][;entity=PATH]. May be repeated.
+    #[arg(long, value_name = "RULE")]
+    identity: Vec<String>,
+
+    /// How many seconds the emulator's clock is ahead of the machine's.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    clock_ahead: u32,
 
     /// Serve TLS with this certificate chain.
     #[arg(long, value_name = "PEM", requires = "tls_key")]
@@ -72,8 +83,13 @@ async fn run(options: Options) -> Result<(), String> {
         ),
         _ => None,
     };
-    let keys = keys(&options.sas_key)?;
-    let service = Arc::new(Service::new(namespaces, keys, options.tier));
+    let mut keys = rules("--sas-key", &options.sas_key)?;
+    if keys.is_empty() {
+        keys.push(KeyRule::emulator_default());
+    }
+    let trusted = Trusted { keys, identities: rules("--identity", &options.identity)? };
+    Timestamp::set_ahead(Duration::from_secs(options.clock_ahead.into()));
+    let service = Arc::new(Service::new(namespaces, trusted, options.tier));
 
     // Before the line that says that it is ready: whoever reads it may send a signal.
     let cannot_wait = |error: io::Error| format!("cannot wait for signals: {error}");
@@ -99,13 +115,10 @@ async fn run(options: Options) -> Result<(), String> {
 }
 
 /// Not read by clap, whose errors show the whole argument, key and all.
-fn keys(rules: &[String]) -> Result<Vec<KeyRule>, String> {
-    if rules.is_empty() {
-        return Ok(vec![KeyRule::emulator_default()]);
-    }
+fn rules(option: &str, rules: &[String]) -> Result<Vec<KeyRule>, String> {
     let read = |rule: &String| {
         let name = rule.split_once('=').map_or("", |(name, _)| name);
-        rule.parse().map_err(|error| format!("--sas-key {name}: {error}"))
+        rule.parse().map_err(|error| format!("{option} {name}: {error}"))
     };
     rules.iter().map(read).collect()
 }

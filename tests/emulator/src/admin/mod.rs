@@ -4,6 +4,7 @@
 mod entities;
 mod faults;
 mod requests;
+mod trusted;
 
 use http::Method;
 use serde_json::json;
@@ -45,6 +46,7 @@ fn dispatch(service: &Service, head: &Head, body: &[u8]) -> Result<String, Refus
         (&Method::POST, ["faults"]) => faults::arm(service, body)?,
         (&Method::GET, ["faults"]) => faults::list(service),
         (&Method::DELETE, ["faults"]) => faults::clear(service),
+        (&Method::PUT, ["trusted"]) => trusted::replace(service, body)?,
         (&Method::GET, ["entities"]) => entities::list(service),
         (&Method::GET, ["entities", path @ .., "messages"]) => {
             entities::peek(service, path, query.number("limit")?)?

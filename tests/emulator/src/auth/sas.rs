@@ -34,7 +34,7 @@ struct Token<'a> {
 ///
 /// # Errors
 /// 401 with the reason, in Azure's words as far as they are known.
-pub fn verify(
+pub(super) fn verify(
     authorization: Option<&str>,
     rules: &[KeyRule],
     resource: Resource<'_>,
@@ -71,11 +71,7 @@ pub fn verify(
         ));
     }
     if !signers.iter().any(|rule| rule.grants(right)) {
-        let right = right.name();
-        return Err(Refusal::unauthorized(format!(
-            "Unauthorized access. '{right}' claim(s) are required to perform this operation. \
-             Resource: 'sb://{host}/{entity}'."
-        )));
+        return Err(super::missing_right(right, resource));
     }
     Ok(())
 }
@@ -94,9 +90,6 @@ impl Token<'_> {
 fn parse(authorization: &str) -> Result<Token<'_>, &'static str> {
     let parameters = match authorization.split_once(' ') {
         Some(("SharedAccessSignature", rest)) => rest,
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("Bearer") => {
-            return Err("this emulator verifies shared access signatures only, no bearer tokens");
-        }
         _ => return Err("the authorization header is no SharedAccessSignature"),
     };
     let [mut sr, mut sig, mut se, mut skn] = [None; 4];

@@ -1,7 +1,11 @@
 //! A moment in whole milliseconds. Every rule of the broker takes it as an argument.
 
 use std::ops::Add;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// By how many milliseconds the emulator's clock is ahead of the machine's.
+static AHEAD: AtomicU64 = AtomicU64::new(0);
 
 /// Milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,10 +21,16 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// What the system clock shows.
+    /// What the emulator's clock shows.
     #[must_use]
     pub fn now() -> Self {
-        Self::from(SystemTime::now())
+        Self::from(SystemTime::now()) + Duration::from_millis(AHEAD.load(Ordering::Relaxed))
+    }
+
+    /// Sets the emulator's clock ahead of the machine's.
+    pub fn set_ahead(ahead: Duration) {
+        let millis = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
+        AHEAD.store(millis, Ordering::Relaxed);
     }
 
     /// Whole seconds since the Unix epoch.

@@ -15,7 +15,7 @@ pub use journal::{Entry, Journal};
 pub(crate) use route::segments;
 pub use route::{Operation, Route};
 
-use crate::auth::{self, KeyRule};
+use crate::auth::{self, Trusted};
 use crate::broker::{Entity, Namespace, Timestamp};
 use crate::http::{Head, Response};
 use crate::refusal::Refusal;
@@ -25,17 +25,24 @@ use crate::wire::Tier;
 #[derive(Debug)]
 pub struct Service {
     namespaces: Vec<Namespace>,
-    keys: Vec<KeyRule>,
+    trusted: Mutex<Trusted>,
     tier: Tier,
     faults: Mutex<Faults>,
     journal: Mutex<Journal>,
 }
 
 impl Service {
-    /// A service for these namespaces and keys.
+    /// A service for these namespaces, keys and identities.
     #[must_use]
-    pub fn new(namespaces: Vec<Namespace>, keys: Vec<KeyRule>, tier: Tier) -> Self {
-        Self { namespaces, keys, tier, faults: Mutex::default(), journal: Mutex::default() }
+    pub fn new(namespaces: Vec<Namespace>, trusted: Trusted, tier: Tier) -> Self {
+        let trusted = Mutex::new(trusted);
+        Self { namespaces, trusted, tier, faults: Mutex::default(), journal: Mutex::default() }
+    }
+
+    /// Whose tokens are taken from now on.
+    #[must_use]
+    pub const fn trusted(&self) -> &Mutex<Trusted> {
+        &self.trusted
     }
 
     /// Takes a request in, before its body is read.
@@ -97,7 +104,9 @@ impl Service {
         let resource = auth::Resource { host, path: &route.path, entity: &route.entity };
         let authorization = head.headers.only("authorization")?;
         // Before the entity is looked up, as Azure does: 401 hides what exists.
-        auth::verify(authorization, &self.keys, resource, right, Timestamp::now())?;
+        let trusted = self.trusted.lock();
+        auth::verify(authorization, &trusted, resource, right, Timestamp::now())?;
+        drop(trusted);
         namespace.entity(&route.entity).ok_or_else(|| {
             Refusal::not_found(format!(
                 "40400: The messaging entity 'sb://{host}/{}' could not be found.",
