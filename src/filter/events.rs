@@ -2,6 +2,7 @@
 
 use log::{debug, info, warn};
 
+use crate::credentials::CredentialEvent;
 use crate::delivery::Event;
 
 pub(super) fn log_event(event: &Event) {
@@ -15,6 +16,26 @@ pub(super) fn log_event(event: &Event) {
         Event::BreakerClosed { namespace } => {
             info!("circuit breaker closed: namespace={}", namespace.as_str());
         }
-        Event::Credentials { .. } => {}
+        Event::Credentials { namespace, event } => log_credentials(namespace.as_str(), event),
+    }
+}
+
+fn log_credentials(namespace: &str, event: &CredentialEvent) {
+    match event {
+        CredentialEvent::Refreshed => {
+            warn!("token refused, a fresh one follows: namespace={namespace}");
+        }
+        CredentialEvent::KeySwitched { to } => {
+            warn!("key refused, the {} key signs: namespace={namespace}", to.as_str());
+        }
+        CredentialEvent::ClockBehind { by } => {
+            warn!("clock {}s behind Service Bus: namespace={namespace}", by.as_secs());
+        }
+        CredentialEvent::Fetched { expires_at } => {
+            info!("token fetched: namespace={namespace} expires_at={}", expires_at.as_secs());
+        }
+        CredentialEvent::FetchFailed { cause } => {
+            warn!("no token: namespace={namespace} cause={cause:?}");
+        }
     }
 }

@@ -67,6 +67,18 @@ REFUSALS = {
             "5",
             "The message broker cannot be reached; nothing was sent.",
         ),
+        Refusal(
+            "credentials_unavailable",
+            503,
+            "5",
+            "The gateway has no token for the message broker.",
+        ),
+        Refusal(
+            "circuit_open",
+            503,
+            "1",
+            "The message broker has failed too often; nothing was sent for now.",
+        ),
         Refusal("overloaded", 503, "1", "Too many messages are on their way; nothing was sent."),
         Refusal("not_found", 404, None, "There is nothing of this name."),
         Refusal("lookup_unavailable", 503, "5", "What was asked for cannot be looked up now."),

@@ -11,6 +11,9 @@ from urllib.parse import quote, urlencode
 
 from processes.program import Program
 
+# That of Microsoft's emulator.
+DEFAULT_KEY = "RootManageSharedAccessKey=SAS_KEY_VALUE"
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -24,7 +27,15 @@ class Stored:
 class Emulator:
     """`service-bus-emulator` on a port of the loopback interface; 0 takes a free one."""
 
-    def __init__(self, target_dir: Path, entities: dict, folder: Path, *, port: int = 0):
+    def __init__(
+        self,
+        target_dir: Path,
+        entities: dict,
+        folder: Path,
+        *,
+        port: int = 0,
+        clock_ahead: int = 0,
+    ):
         config = folder / "entities.json"
         config.write_text(json.dumps(entities))
         self._program = Program(
@@ -33,6 +44,7 @@ class Emulator:
                 str(target_dir / "tools" / "service-bus-emulator"),
                 *("--listen", f"127.0.0.1:{port}"),
                 *("--config", str(config)),
+                *("--clock-ahead", str(clock_ahead)),
             ],
             folder,
         )
@@ -77,9 +89,21 @@ class Emulator:
     def disarm(self) -> None:
         self._ask("DELETE", "faults")
 
+    def trust(self, *, keys: list[str] | None = None, identities: list[str] | None = None) -> None:
+        """Takes the tokens of these keys or identities from now on, and of no others."""
+        order = {"keys": keys, "identities": identities}
+        self._ask(
+            "PUT", "trusted", {name: rules for name, rules in order.items() if rules is not None}
+        )
+
+    def refused(self) -> list[dict]:
+        """The latest requests that were not carried out."""
+        return [request for request in self.requests() if request["status"] >= 400]
+
     def reset(self) -> None:
-        """Disarms every fault, empties every entity and forgets the requests."""
+        """Disarms every fault, empties every entity and forgets the requests and their keys."""
         self.disarm()
+        self.trust(keys=[DEFAULT_KEY], identities=[])
         for entity, counts in self._ask("GET", "entities").items():
             if counts["kind"] != "subscription":
                 self._ask("DELETE", f"entities/{quote(entity)}/messages")
