@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use order_worker::queue::{Delivery, Queue};
 use order_worker::worker::Worker;
 use serde_json::{Value, json};
-use service_bus_emulator::auth::KeyRule;
+use service_bus_emulator::auth::{KeyRule, Trusted};
 use service_bus_emulator::config;
 use service_bus_emulator::http::Listener;
 use service_bus_emulator::service::Service;
@@ -36,7 +36,9 @@ impl Bus {
         let file =
             json!({"UserConfig": {"Namespaces": [namespace], "Logging": {"Type": "Console"}}});
         let namespaces = config::parse(file.to_string().as_bytes(), Tier::Standard).unwrap();
-        let service = Service::new(namespaces, vec![KeyRule::emulator_default()], Tier::Standard);
+        let keys = vec![KeyRule::emulator_default()];
+        let trusted = Trusted { keys, identities: vec![] };
+        let service = Service::new(namespaces, trusted, Tier::Standard);
         let address = "127.0.0.1:0".parse().unwrap();
         let listener = Listener::bind(address, None, false, Arc::new(service)).await.unwrap();
         let url = listener.url();
