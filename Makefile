@@ -31,13 +31,16 @@ NEWEST_ENVOY := $(lastword $(ENVOYS))
 # Arguments for pytest, such as PYTEST='-k trailers'.
 PYTEST ?=
 
-.PHONY: help build tools worker test test-native test-e2e lint demo demo-orders run clean toolchain redis
+.PHONY: help build command tools worker test test-native test-e2e lint demo demo-orders run clean toolchain redis
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: toolchain ## Build the module that Envoy loads
 	$(CARGO) build --release --target wasm32-wasip1 --lib -p envoy-service-bus
+
+command: toolchain ## Build the command that checks configurations, target/tools/envoy-service-bus
+	$(CARGO) build --profile tools --bin envoy-service-bus -p envoy-service-bus
 
 tools: toolchain
 	$(CARGO) build --profile tools -p service-bus-emulator -p service-bus-load

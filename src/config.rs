@@ -23,6 +23,7 @@ pub use broker_properties::{BrokerConfig, Lifetime, Schedule, ScheduleConfig};
 pub use credentials::Environment;
 pub use delivery::{BatchConfig, BreakerConfig, DeliveryConfig, RetryConfig};
 pub use destination::Destination;
+pub use duration::parse as parse_duration;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use fallback::Fallback;
 pub use lookup::Lookup;
