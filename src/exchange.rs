@@ -34,15 +34,17 @@ pub enum Step {
     Reply(Reply, Report),
 }
 
-/// What the log is told of an answer.
-#[derive(Clone, Debug, PartialEq)]
+/// What log and metrics are told of an answer.
+#[derive(Clone, Debug)]
 pub struct Report {
-    /// Name of the route.
-    pub route: String,
+    /// Index of the route.
+    pub route: usize,
     /// Queue or topic, once it is known.
-    pub entity: Option<String>,
+    pub entity: Option<Rc<Entity>>,
     /// The request's id.
     pub tracking_id: String,
+    /// When the request was complete, if it ever was.
+    pub since: Option<Duration>,
     /// What became of the message.
     pub outcome: Outcome,
     /// Callouts that have carried it.
@@ -211,9 +213,12 @@ impl Exchange {
         }
     }
 
-    /// Whether its message or lookup is on its way.
-    pub fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Sending(..) | State::Inquiring(_))
+    /// The route of a request whose message or lookup is on its way.
+    pub fn waiting_on(&self) -> Option<usize> {
+        match &self.state {
+            State::Sending(request, _) | State::Inquiring(request) => Some(request.route),
+            _ => None,
+        }
     }
 
     /// The step when an event changes nothing.
@@ -256,9 +261,10 @@ impl Exchange {
             reply.headers.push((DESTINATION.to_owned(), served.as_str().to_owned()));
         }
         let report = Report {
-            route: route.name.clone(),
-            entity: request.entity.as_ref().map(|entity| entity.path.clone()),
+            route: request.route,
+            entity: request.entity.clone(),
             tracking_id: request.tracking_id.clone(),
+            since: request.now,
             outcome,
             attempts,
             served,

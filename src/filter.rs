@@ -2,6 +2,7 @@
 
 mod events;
 mod host;
+mod metrics;
 mod process;
 mod root;
 mod stream;

@@ -28,6 +28,7 @@ pub mod headers;
 pub mod jwt;
 pub mod matching;
 pub mod message;
+pub mod metrics;
 pub mod reply;
 pub mod shared;
 pub mod template;

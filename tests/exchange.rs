@@ -89,9 +89,9 @@ fn every_state_meets_every_event() {
 fn a_request_is_answered_once() {
     let (mut exchange, _) = opened(request(&[]));
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());
-    assert!(exchange.is_waiting());
+    assert_eq!(exchange.waiting_on(), Some(0));
     assert_eq!(reply(exchange.settled(settlement(Outcome::Accepted))).status, 202);
-    assert!(!exchange.is_waiting());
+    assert_eq!(exchange.waiting_on(), None);
     assert_eq!(kind(&exchange.settled(settlement(Outcome::Accepted))), Kind::Wait);
 }
 

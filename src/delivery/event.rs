@@ -11,16 +11,25 @@ use crate::credentials::CredentialEvent;
 pub enum Event {
     /// A callout with so many messages leaves.
     Sent {
+        /// Where it goes.
+        namespace: Namespace,
         /// More than one are a batch.
         messages: usize,
+        /// Size of its body.
+        bytes: usize,
     },
     /// A callout failed and will be made again, after a wait.
     Repeated {
+        /// Where it goes.
+        namespace: Namespace,
         /// How long it waits.
         wait: Duration,
     },
     /// A message goes to its second destination.
-    FellBack,
+    FellBack {
+        /// The namespace that it goes to now.
+        namespace: Namespace,
+    },
     /// The circuit breaker of a namespace has opened: nothing is sent there.
     BreakerOpened {
         /// The namespace.
@@ -40,6 +49,20 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The namespace that it is about.
+    pub const fn namespace(&self) -> &Namespace {
+        match self {
+            Self::Sent { namespace, .. }
+            | Self::Repeated { namespace, .. }
+            | Self::FellBack { namespace }
+            | Self::BreakerOpened { namespace }
+            | Self::BreakerClosed { namespace }
+            | Self::Credentials { namespace, .. } => namespace,
+        }
+    }
+}
+
 /// A namespace by its destination.
 #[derive(Clone, Debug)]
 pub struct Namespace(pub(super) Rc<Destination>);
@@ -48,6 +71,11 @@ impl Namespace {
     /// Its host.
     pub fn as_str(&self) -> &str {
         &self.0.namespace
+    }
+
+    /// Where its destination is: the same for each event of one destination, and of no other.
+    pub fn address(&self) -> usize {
+        Rc::as_ptr(&self.0).addr()
     }
 }
 

@@ -88,6 +88,8 @@ impl Delivery {
         };
         let timeout = self.sender.delivery.attempt_timeout.min(deadline.saturating_sub(now));
         let packed = parcel.packed();
+        let bytes = packed.1.len();
+        let namespace = Namespace(Rc::clone(&way.destination));
         let destination = &way.destination;
         let callout = callout::send(destination, &parcel.entity, authorization, packed, timeout);
         for job in &mut parcel.jobs {
@@ -95,7 +97,7 @@ impl Delivery {
         }
         let messages = parcel.jobs.len();
         self.parcels.insert(id, parcel);
-        self.tell(Event::Sent { messages });
+        self.tell(Event::Sent { namespace, messages, bytes });
         self.dispatch(Purpose::Send { parcel: id, ticket, stamp }, callout);
     }
 
@@ -224,9 +226,12 @@ impl Delivery {
         self.repeated = others + 1;
         parcel.repeated = true;
         parcel.last = Some(failure);
+        let way = self.ways.get(parcel.way).map(|way| Rc::clone(&way.destination));
         self.parcels.insert(id, parcel);
         self.timers.insert((due, Timer::Retry(id)));
-        self.tell(Event::Repeated { wait });
+        if let Some(destination) = way {
+            self.tell(Event::Repeated { namespace: Namespace(destination), wait });
+        }
     }
 
     fn fail(&mut self, mut parcel: Parcel, failure: &Failure) {
@@ -249,7 +254,8 @@ impl Delivery {
         if let Some(entity) = &fallback.entity {
             job.entity = Rc::clone(entity);
         }
-        self.tell(Event::FellBack);
+        let namespace = Namespace(Rc::clone(&fallback.destination));
+        self.tell(Event::FellBack { namespace });
         let way = self.way(&fallback.destination);
         self.take(job, way);
     }

@@ -1,15 +1,34 @@
-//! What delivery tells, for the log.
+//! What the log is told.
 
-use log::{debug, info, warn};
+use log::{Level, debug, info, log, warn};
 
 use crate::credentials::CredentialEvent;
 use crate::delivery::Event;
+use crate::exchange::Report;
+use crate::reply::Outcome;
+
+/// One line for each failure; the rest is for whoever looks closer.
+pub(super) fn log_answer(route: &str, report: &Report) {
+    let Report { entity, tracking_id, outcome, .. } = report;
+    let entity = entity.as_ref().map_or("-", |entity| &entity.path);
+    let Outcome::Failed(failure) = outcome else {
+        debug!("answered: route={route} entity={entity} tracking_id={tracking_id}");
+        return;
+    };
+    // A client's own mistakes must not fill the log of a gateway.
+    let level = if failure.reason.status() < 500 { Level::Info } else { Level::Warn };
+    let (reason, cause) = (failure.reason.as_str(), &failure.cause);
+    log!(
+        level,
+        "{reason}: route={route} entity={entity} tracking_id={tracking_id} cause={cause:?}"
+    );
+}
 
 pub(super) fn log_event(event: &Event) {
     match event {
-        Event::Sent { messages } => debug!("sent {messages} messages"),
-        Event::Repeated { wait } => debug!("sending again in {wait:?}"),
-        Event::FellBack => debug!("to the second destination"),
+        Event::Sent { messages, .. } => debug!("sent {messages} messages"),
+        Event::Repeated { wait, .. } => debug!("sending again in {wait:?}"),
+        Event::FellBack { .. } => debug!("to the second destination"),
         Event::BreakerOpened { namespace } => {
             warn!("circuit breaker open: namespace={}", namespace.as_str());
         }

@@ -12,6 +12,7 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
 use crate::delivery::{Answer, Callout, DispatchError};
 use crate::headers::{Headers, encode};
 use crate::jwt::claims;
+use crate::metrics::Kind;
 use crate::reply::Reply;
 use crate::template::{Attributes, Needs};
 
@@ -47,6 +48,17 @@ unsafe extern "C" {
     ) -> u32;
 
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+
+    fn proxy_define_metric(
+        kind: u32,
+        name: *const u8,
+        name_size: usize,
+        return_id: *mut u32,
+    ) -> u32;
+
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
 
     fn proxy_send_local_response(
         status: u32,
@@ -216,6 +228,32 @@ pub(super) fn tick_every(period: Duration) {
     let millis = u32::try_from(millis).unwrap_or(u32::MAX);
     // SAFETY: a call without pointers. It fails for no reason but a missing root context.
     let _ = unsafe { proxy_set_tick_period_milliseconds(millis) };
+}
+
+/// Envoy's id of a metric: the same for a name that another worker has defined.
+pub(super) fn define_metric(kind: Kind, name: &str) -> Option<u32> {
+    let kind = match kind {
+        Kind::Counter => 0,
+        Kind::Gauge => 1,
+        Kind::Histogram => 2,
+    };
+    let mut id = 0;
+    // SAFETY: the name is valid for its length, the other pointer is to a local; both outlive the
+    // call.
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id) };
+    (status == OK).then_some(id)
+}
+
+/// Adds to a counter or a gauge.
+pub(super) fn increment_metric(id: u32, offset: i64) {
+    // SAFETY: a call without pointers. It fails for an unknown id only.
+    let _ = unsafe { proxy_increment_metric(id, offset) };
+}
+
+/// Sets a gauge, or records a value in a histogram.
+pub(super) fn record_metric(id: u32, value: u64) {
+    // SAFETY: as above.
+    let _ = unsafe { proxy_record_metric(id, value) };
 }
 
 /// Time since the Unix epoch.

@@ -7,7 +7,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use super::host;
-use super::worker::{Worker, answer};
+use super::worker::Worker;
 use crate::config::{Gate, HeaderMode};
 use crate::delivery::StreamId;
 use crate::exchange::Step;
@@ -29,7 +29,7 @@ impl Sending {
         match step {
             Step::Pass => Action::Continue,
             Step::Reply(reply, report) => {
-                answer(&reply, &report);
+                self.worker.answer(&reply, &report);
                 Action::Pause
             }
             Step::Wait | Step::Send(_) | Step::Inquire(_) => Action::Pause,

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::{Level, debug, error, log, warn};
+use log::{debug, error, warn};
 
-use super::events::log_event;
+use super::events::{log_answer, log_event};
 use super::host;
+use super::metrics::Metrics;
 use super::process::Process;
 use super::ticking::Ticking;
 use crate::config::{HeaderMode, Sender};
 use crate::delivery::{AttemptId, Delivery, Effect, StreamId};
 use crate::exchange::{Exchange, Report, Step};
 use crate::headers::Headers;
-use crate::reply::{Failure, Outcome, Reason, Reply, Settlement};
+use crate::reply::{Failure, Reason, Reply, Settlement};
 
 /// One worker's sender. No borrow is held over a host call.
 pub(super) struct Worker {
@@ -26,6 +27,7 @@ pub(super) struct Worker {
     exchanges: RefCell<BTreeMap<StreamId, Exchange>>,
     /// Attempts by Envoy's id of their callout, and how much of its answer is needed.
     callouts: RefCell<BTreeMap<u32, (AttemptId, usize)>>,
+    metrics: Metrics,
     ticking: Ticking,
     /// Whether the root's callback runs within a stream's, and no time has passed.
     within_stream: Cell<bool>,
@@ -38,6 +40,7 @@ impl Worker {
         Self {
             root_id,
             delivery: RefCell::new(Delivery::new(Rc::clone(&sender), Rc::new(Process), seed())),
+            metrics: Metrics::new(Rc::clone(&sender)),
             sender,
             exchanges: RefCell::default(),
             callouts: RefCell::default(),
@@ -104,8 +107,9 @@ impl Worker {
     /// A request is over, answered or not.
     pub(super) fn request_gone(&self, stream: StreamId) {
         let exchange = self.exchanges.borrow_mut().remove(&stream);
-        if exchange.is_some_and(|exchange| exchange.is_waiting()) {
+        if let Some(route) = exchange.and_then(|exchange| exchange.waiting_on()) {
             debug!("a client left before its answer");
+            self.metrics.client_gone(route);
         }
     }
 
@@ -117,6 +121,7 @@ impl Worker {
         self.delivery.borrow_mut().tick(self.now());
         self.run();
         let delivery = self.delivery.borrow();
+        self.metrics.on_the_way(delivery.in_flight(), delivery.buffered_bytes());
         self.ticking.has_ticked(delivery.wake(), delivery.time());
     }
 
@@ -145,7 +150,10 @@ impl Worker {
             match effect {
                 None => return,
                 Some(Effect::Settle(stream, settlement)) => self.settle(stream, settlement),
-                Some(Effect::Tell(event)) => log_event(&event),
+                Some(Effect::Tell(event)) => {
+                    log_event(&event);
+                    self.metrics.happened(&event);
+                }
                 Some(Effect::Dispatch(attempt, callout)) => match host::dispatch(&callout) {
                     Ok(id) => {
                         let expected = (attempt, callout.answer_bytes);
@@ -171,10 +179,22 @@ impl Worker {
             warn!("cannot answer the request {}: its stream is gone", report.tracking_id);
             return;
         }
-        answer(&reply, &report);
+        self.answer(&reply, &report);
+        self.metrics.took(&report, self.time.get());
         if host::act_as(self.root_id).is_err() {
             warn!("cannot return to the root context");
         }
+    }
+
+    /// Sends an answer to the request of the effective context, and says in log and metrics what
+    /// became of it.
+    pub(super) fn answer(&self, reply: &Reply, report: &Report) {
+        if let Err(status) = host::reply(reply) {
+            error!("Envoy did not take the answer to {}: status {status}", report.tracking_id);
+        }
+        self.metrics.answered(report);
+        let route = self.sender.routes.get(report.route).map_or("-", |route| &route.name);
+        log_answer(route, report);
     }
 }
 
@@ -182,24 +202,4 @@ impl Worker {
 fn seed() -> u64 {
     let bytes = host::random().unwrap_or_default();
     u64::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default())
-}
-
-/// Sends an answer to the request of the effective context, and says in the log why it failed.
-pub(super) fn answer(reply: &Reply, report: &Report) {
-    if let Err(status) = host::reply(reply) {
-        error!("Envoy did not take the answer to {}: status {status}", report.tracking_id);
-    }
-    let Report { route, entity, tracking_id, outcome, .. } = report;
-    let entity = entity.as_deref().unwrap_or("-");
-    let Outcome::Failed(failure) = outcome else {
-        debug!("answered: route={route} entity={entity} tracking_id={tracking_id}");
-        return;
-    };
-    // A client's own mistakes must not fill the log of a gateway.
-    let level = if failure.reason.status() < 500 { Level::Info } else { Level::Warn };
-    let (reason, cause) = (failure.reason.as_str(), &failure.cause);
-    log!(
-        level,
-        "{reason}: route={route} entity={entity} tracking_id={tracking_id} cause={cause:?}"
-    );
 }

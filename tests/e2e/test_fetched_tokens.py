@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ import pytest
 
 from clients import http1
 from clients.answer import Answer
+from clients.load import Load
 from configuration.gateway import GatewayConfiguration, upstream_cluster
 from contract import assert_accepted, assert_refused
 from processes.emulator import Emulator
@@ -129,31 +128,6 @@ def test_a_thousand_first_requests_cause_one_fetch(
     assert emulator.stored("raw").stored == 1000
     assert tokens.granted == 1
     assert len(tokens.requests) == 1
-
-
-class Load:
-    """Clients that send one request after the other, until they are told to stop."""
-
-    def __init__(self, gateway: Envoy, clients: int = 4):
-        self.answers: list[Answer] = []
-        self._gateway = gateway
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self.answers.append(post(self._gateway))
-            time.sleep(0.005)
 
 
 @pytest.mark.parametrize("kind", FEW, indirect=True)
