@@ -21,7 +21,7 @@ export REDIS_SERVER
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
-SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py
+SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py envoy/credentials/refresh_token.py
 SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
 
 pinned = target/envoy/$(1)/envoy/_bin/envoy

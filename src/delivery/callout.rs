@@ -39,7 +39,8 @@ pub struct Inquiry {
 pub enum DispatchError {
     /// There is no such cluster.
     UnknownCluster,
-    /// The cluster has no healthy host, or its circuit breaker is open.
+    /// The cluster has no healthy host, its circuit breaker is open, or it lacks the token that
+    /// Envoy adds.
     Unavailable,
 }
 
@@ -99,7 +100,7 @@ impl DispatchError {
             ),
             Self::Unavailable => Failure::new(
                 unavailable,
-                format!("cluster {cluster:?} has no healthy host or too many requests"),
+                format!("cluster {cluster:?} has no healthy host, too many requests or no token"),
             ),
         }
     }

@@ -158,9 +158,10 @@ def upstream_cluster(name: str, port: int) -> dict:
 
 
 def connect(cluster: dict, port: int) -> None:
-    """Lets a cluster connect to this port, where it connects to another now."""
+    """Lets a cluster connect to this port of the loopback interface, wherever it led before."""
     endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]
-    _socket(endpoint["endpoint"]["address"])["port_value"] = port
+    address = {"address": "127.0.0.1", "port_value": port}
+    _socket(endpoint["endpoint"]["address"]).update(address)
 
 
 def _socket(address: dict) -> dict:

@@ -125,28 +125,46 @@ def app_service(selector: dict[str, str], header: str) -> TokenService:
     return TokenService(check, texts=True)
 
 
-def entra(tenant: str, client: str, secret: str) -> TokenService:
-    """Entra ID's token endpoint, for the client-credentials grant."""
+def entra(
+    tenant: str, client: str, secret: str, *, others: frozenset[str] = frozenset()
+) -> TokenService:
+    """Entra ID's token endpoint, for the client-credentials grant with a secret."""
+    host = "login.microsoftonline.com"
+    return _entra(tenant, client, {"client_secret": secret}, host, others)
 
+
+def workload(tenant: str, client: str, assertion: str) -> TokenService:
+    """Entra ID's token endpoint, for a workload that another issuer vouches for."""
+    proof = {
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": assertion,
+    }
+    own = frozenset({"user-agent", "accept-encoding", "connection"})
+    return _entra(tenant, client, proof, None, own)
+
+
+def _entra(
+    tenant: str, client: str, proof: dict[str, str], host: str | None, others: frozenset[str]
+) -> TokenService:
     def check(request: Incoming) -> str | None:
         wanted = {
             "grant_type": "client_credentials",
             "client_id": client,
-            "client_secret": secret,
+            **proof,
             "scope": f"{AUDIENCE}/.default",
         }
         form = request.body.decode("ascii")
         return _first(
             _unequal("method", request.method, "POST"),
             _unequal("path", request.target, f"/{tenant}/oauth2/v2.0/token"),
-            _unequal("host", request.header("host"), "login.microsoftonline.com"),
+            host and _unequal("host", request.header("host"), host),
             _unequal(
                 "content-type",
                 request.header("content-type"),
                 "application/x-www-form-urlencoded",
             ),
             _unequal("form", dict(parse_qsl(form, strict_parsing=True)), wanted),
-            _others(request, set()),
+            _others(request, set(others)),
         )
 
     return TokenService(check, texts=False)
