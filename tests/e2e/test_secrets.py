@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus
+
+import pytest
+
 from clients import http1
+from configuration.gateway import GatewayConfiguration, upstream_cluster
 from contract import assert_accepted, assert_refused
 from processes.emulator import Emulator
 from processes.envoy import CONNECTION_STRING, Envoy
+from servers import token_service
 
 KEY = "Y2FuYXJ5LWtleS10aGF0LW11c3Qtbm90LXNpbmc="
 CANARY = CONNECTION_STRING.replace("SAS_KEY_VALUE", KEY)
@@ -42,6 +51,81 @@ def test_the_key_and_its_signatures_stay_inside(launch, configure, emulator: Emu
     ours = [line for line in shown[0].split("\n") if "[wasm]" in line]
     assert ours
     assert not [line for line in ours if "SharedAccessSignature" in line or "sig=" in line]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a secret is configured, as a variable of Envoy's environment."""
+
+    credentials: dict
+    value: str = KEY
+    # The secret itself travels in a header, which Envoy's own trace of HTTP shows.
+    is_sent: bool = False
+
+
+FROM_ENVIRONMENT = {"env": "SB_CANARY"}
+OTHER_KEY = {"inline": "b3RoZXI="}
+TENANT = {"cluster": "tokens", "tenant_id": "tenant", "client_id": "client"}
+PLACES = {
+    "connection string": Place({"connection_string": FROM_ENVIRONMENT}, CANARY),
+    "key": Place({"sas": {"key_name": "send", "key": FROM_ENVIRONMENT}}),
+    "secondary key": Place(
+        {"sas": {"key_name": "send", "key": OTHER_KEY, "secondary_key": FROM_ENVIRONMENT}}
+    ),
+    "client secret": Place({"client_secret": TENANT | {"secret": FROM_ENVIRONMENT}}),
+    "identity header": Place(
+        {
+            "managed_identity": {
+                "cluster": "tokens",
+                "source": "app_service",
+                "identity_header": FROM_ENVIRONMENT,
+            }
+        },
+        is_sent=True,
+    ),
+}
+
+
+def forms(secret: str) -> set[str]:
+    """A secret as it stands, and as it would look in a URL, a form, a token or a dump of bytes."""
+    data = secret.encode()
+    encoded = [base64.b64encode(data), base64.urlsafe_b64encode(data), data.hex().encode()]
+    texts = {secret, quote(secret, safe=""), quote_plus(secret)}
+    return texts | {form.decode().rstrip("=") for form in encoded}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_a_secret_shows_nowhere_at_any_level(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, place: Place
+) -> None:
+    service = (
+        token_service.app_service({}, KEY)
+        if place.is_sent
+        else token_service.entra("tenant", "client", KEY)
+    )
+    with service:
+        made = configure().merge_plugin({"credentials": None})
+        made.merge_plugin({"credentials": place.credentials})
+        made.clusters.append(upstream_cluster("tokens", service.port))
+        made.wasm["vm_config"]["environment_variables"]["host_env_keys"].append("SB_CANARY")
+        # From the first line on: the module reads its secrets when it is configured.
+        gateway: Envoy = launch(made, level="trace", variables={"SB_CANARY": place.value})
+        answer = http1.request(gateway.port, "POST", "/raw", body=b"x")
+        tracking_id = assert_refused(answer, "broker_unauthorized")
+        line = f"tracking_id={tracking_id}"
+        gateway.wait_until(lambda: line in gateway.log(), "line of the failure")
+        assert not service.mistakes, service.mistakes
+
+        log = gateway.log()
+        assert "[trace]" in log
+        if place.is_sent:
+            log = "\n".join(each for each in log.split("\n") if "[wasm]" in each)
+        pages = ["config_dump?include_eds", "stats", "stats/prometheus", "clusters", "server_info"]
+        shown = [log, str(answer), str(gateway.access_log())]
+        shown += [gateway.admin(f"/{page}") for page in pages]
+        for text in shown:
+            for form in forms(KEY):
+                assert form not in text
 
 
 def test_what_a_client_sends_cannot_forge_a_line_of_the_log(

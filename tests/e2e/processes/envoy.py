@@ -30,6 +30,8 @@ class Envoy:
         *,
         concurrency: int = 2,
         connection_string: str = CONNECTION_STRING,
+        variables: dict[str, str] | None = None,
+        level: str = "info",
     ):
         folder.mkdir(parents=True, exist_ok=True)
         address_path = folder / "admin-address.txt"
@@ -44,10 +46,11 @@ class Envoy:
                 "--use-dynamic-base-id",
                 *("--admin-address-path", str(address_path)),
                 *("--file-flush-interval-msec", "50"),
-                *("--component-log-level", "wasm:debug"),
+                *("--log-level", level),
+                *("--component-log-level", f"wasm:{'debug' if level == 'info' else level}"),
             ],
             folder,
-            environment=_environment(connection_string),
+            environment=_environment(connection_string) | (variables or {}),
         )
         try:
             address = self._program.wait_until(
