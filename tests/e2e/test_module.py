@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from artifact import wasm
+from configuration.gateway import GatewayConfiguration
+from configuration.orders import OrdersConfiguration
 
 WASI = {"environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get"}
 
@@ -28,6 +32,19 @@ NEEDED = {
     "proxy_set_effective_context",
     "proxy_set_shared_data",
     "proxy_set_tick_period_milliseconds",
+}
+
+# What Envoy calls. The SDK exports more, with nothing of the filter behind them.
+CALLBACKS = {
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_delete",
+    "proxy_on_http_call_response",
+    "proxy_on_request_body",
+    "proxy_on_request_headers",
+    "proxy_on_request_trailers",
+    "proxy_on_tick",
+    "proxy_on_vm_start",
 }
 
 # What the SDK's traits can call: the linker cannot tell that the filter never does.
@@ -64,17 +81,16 @@ def test_it_imports_these_functions_and_no_others(module: Path) -> None:
 
 
 def test_it_exports_the_callbacks_that_the_filter_lives_by(module: Path) -> None:
-    assert {
-        "memory",
-        "proxy_abi_version_0_2_1",
-        "proxy_on_configure",
-        "proxy_on_context_create",
-        "proxy_on_delete",
-        "proxy_on_http_call_response",
-        "proxy_on_memory_allocate",
-        "proxy_on_request_body",
-        "proxy_on_request_headers",
-        "proxy_on_request_trailers",
-        "proxy_on_tick",
-        "proxy_on_vm_start",
-    } <= wasm.exports(module)
+    linkage = {"memory", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate"}
+    assert linkage | CALLBACKS <= wasm.exports(module)
+
+
+@pytest.mark.parametrize("shipped", [GatewayConfiguration, OrdersConfiguration])
+def test_shipped_configurations_allow_what_the_filter_needs_and_no_more(
+    module: Path, shipped: type[GatewayConfiguration]
+) -> None:
+    restriction = shipped(module).wasm["capability_restriction_config"]
+    # An option of a capability would be refused: Envoy knows none yet.
+    assert restriction == {
+        "allowed_capabilities": {name: {} for name in WASI | OF_CEL | NEEDED | CALLBACKS}
+    }
