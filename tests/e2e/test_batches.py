@@ -1,0 +1,138 @@
+"""Messages that travel together, in real Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from clients import http1
+from clients.answer import Answer
+from configuration.gateway import GatewayConfiguration
+from contract import assert_accepted, assert_refused
+from processes.emulator import Emulator
+from processes.envoy import Envoy
+
+OF_SESSIONS = {
+    "name": "sessions",
+    "match": {"path": "/sessions"},
+    "send": {
+        "queue": "load",
+        "broker_properties": {"SessionId": "${request.headers['x-session']}"},
+    },
+}
+
+
+@pytest.fixture
+def batching(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator
+) -> Iterator[Envoy]:
+    """One worker whose batches leave when the send before them ends, and not before."""
+    batch = {"max_messages": 100, "linger": "8s"}
+    made = configure().add_plugin_routes([OF_SESSIONS])
+    yield launch(made.merge_plugin({"delivery": {"batch": batch}}), concurrency=1)
+
+
+Part = tuple[str, list[tuple[str, str]], bytes]
+
+
+def together(gateway: Envoy, emulator: Emulator, parts: list[Part]) -> list[Answer]:
+    """The answers to requests that all arrive while the first of them is on its way."""
+    emulator.arm({"delay": "500ms"}, operation="send", count=1)
+    with ExitStack() as stack:
+        clients = []
+        for path, headers, body in parts:
+            client = stack.enter_context(http1.Connection(gateway.port))
+            fields = [*headers, ("content-length", str(len(body)))]
+            client.send(http1.head("POST", path, fields) + body)
+            clients.append(client)
+            if len(clients) == 1:
+                gateway.wait_until(lambda: callouts(gateway) >= 1, "first message")
+        return [client.answer() for client in clients]
+
+
+def callouts(gateway: Envoy) -> int:
+    return sum(gateway.stats("namespace.*callouts$").values())
+
+
+def plain(*bodies: bytes) -> list[Part]:
+    return [("/load", [], body) for body in bodies]
+
+
+def test_what_arrives_meanwhile_leaves_together(batching: Envoy, emulator: Emulator) -> None:
+    answers = together(batching, emulator, plain(*(f"body {n}".encode() for n in range(10))))
+    identifiers = [assert_accepted(answer) for answer in answers]
+    assert [request["form"] for request in emulator.requests()] == ["single", "batch"]
+    assert emulator.stored("load").messages == dict.fromkeys(identifiers, 1)
+    bodies = {message["body"] for message in emulator.messages("load")}
+    assert bodies == {f"body {n}" for n in range(10)}
+
+
+def test_a_quiet_route_pays_nothing(batching: Envoy, emulator: Emulator) -> None:
+    # With a linger of eight seconds each: they would take longer than the test may.
+    for _ in range(20):
+        assert_accepted(http1.request(batching.port, "POST", "/load", body=b"x"))
+    assert {request["form"] for request in emulator.requests()} == {"single"}
+
+
+def test_messages_of_a_refused_batch_go_one_by_one(batching: Envoy, emulator: Emulator) -> None:
+    emulator.arm({"delay": "500ms"}, operation="send", count=1)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(http1.Connection(batching.port)) for _ in range(5)]
+        request = http1.head("POST", "/load", [("content-length", "1")]) + b"x"
+        clients[0].send(request)
+        batching.wait_until(lambda: callouts(batching) == 1, "first message")
+        for client in clients[1:]:
+            client.send(request)
+        # Waits behind the first, which is still held: the batch, then the first of its messages.
+        emulator.arm({"status": 400}, operation="send", count=2)
+        answers = [client.answer() for client in clients]
+    statuses = sorted(answer.status for answer in answers)
+    assert statuses == [202, 202, 202, 202, 503]
+    refused = next(answer for answer in answers if answer.status == 503)
+    identifier = assert_refused(refused, "message_rejected")
+    forms = [request["form"] for request in emulator.requests()]
+    assert forms == ["single", "batch", "single", "single", "single", "single"]
+    stored = emulator.stored("load").messages
+    assert len(stored) == 4
+    assert identifier not in stored
+
+
+def test_sessions_travel_apart(batching: Envoy, emulator: Emulator) -> None:
+    parts = [("/sessions", [("x-session", session)], b"x") for session in "aabbab"]
+    for answer in together(batching, emulator, parts):
+        assert_accepted(answer)
+    # The first of each session at once, the rest of each when its own first has arrived.
+    assert (
+        sorted(request["form"] for request in emulator.requests()) == ["batch"] * 2 + ["single"] * 2
+    )
+    assert emulator.stored("load").stored == 6
+
+
+def test_what_is_not_text_goes_by_itself(batching: Envoy, emulator: Emulator) -> None:
+    answers = together(batching, emulator, plain(b"1", b"2", b"\xff\xfe", b"3"))
+    for answer in answers:
+        assert_accepted(answer)
+    forms = [request["form"] for request in emulator.requests()]
+    assert sorted(forms) == ["batch", "single", "single"]
+    assert emulator.stored("load").stored == 4
+
+
+def test_a_client_that_leaves_does_not_disturb_the_others(
+    batching: Envoy, emulator: Emulator
+) -> None:
+    emulator.arm({"delay": "500ms"}, operation="send", count=1)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(http1.Connection(batching.port)) for _ in range(6)]
+        request = http1.head("POST", "/load", [("content-length", "1")]) + b"x"
+        clients[0].send(request)
+        batching.wait_until(lambda: callouts(batching) == 1, "first message")
+        for client in clients[1:]:
+            client.send(request)
+        for client in clients[1:4]:
+            client.reset()
+        for client in (clients[0], *clients[4:]):
+            assert_accepted(client.answer())
+    # Those who have left are not known to have left before their message did.
+    assert 3 <= emulator.stored("load").stored <= 6
