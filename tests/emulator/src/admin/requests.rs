@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::broker::Form;
 use crate::http::Headers;
-use crate::service::{Entry, Service};
+use crate::service::{Check, Entry, Service};
 
 /// How many requests are shown if no one says how many.
 const DEFAULT_LIMIT: usize = 500;
@@ -17,6 +17,7 @@ pub(super) fn list(service: &Service, limit: Option<usize>) -> Value {
 
 fn request(entry: &Entry) -> Value {
     json!({
+        "number": entry.number,
         "time": entry.at.to_iso8601(),
         "method": entry.head.method.as_str(),
         "path": entry.head.target,
@@ -25,6 +26,7 @@ fn request(entry: &Entry) -> Value {
         "tls_server_name": entry.head.peer.server_name.as_deref(),
         "status": entry.status,
         "verdict": entry.verdict,
+        "failed": entry.failed.map(Check::name),
         "form": entry.form.map(Form::name),
     })
 }

@@ -48,7 +48,7 @@ pub(super) async fn serve<S: Transport>(
         let framing = match parsed.framing {
             Ok(framing) => framing,
             Err(refusal) => {
-                let response = service.begin_unframed(&head).refuse(refusal);
+                let response = service.begin_unframed(&head).refuse_body(refusal);
                 return connection.refuse(&response).await;
             }
         };
@@ -60,7 +60,7 @@ pub(super) async fn serve<S: Transport>(
             return Ok(());
         }
         if framing.content_length > MAX_BODY_BYTES {
-            let response = exchange.refuse(too_long(framing.content_length));
+            let response = exchange.refuse_body(too_long(framing.content_length));
             return connection.refuse(&response).await;
         }
         let Some(body) = connection.read_body(framing).await? else { return Ok(()) };

@@ -80,7 +80,7 @@ async fn exchange(
         Ok(body) => body.to_bytes(),
         Err(error) => {
             let refusal = Refusal::bad_request(format!("The body could not be read: {error}."));
-            return render(&exchange.refuse(refusal));
+            return render(&exchange.refuse_body(refusal));
         }
     };
     match exchange.finish(body).await {

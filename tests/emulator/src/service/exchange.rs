@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Ending, Entry, Moment, Operation, Plan, Route, Service, receive, route, send};
+use super::{Check, Ending, Entry, Moment, Operation, Plan, Route, Service, receive, route, send};
 use crate::admin;
 use crate::auth;
 use crate::broker::{Form, Timestamp};
@@ -31,6 +31,19 @@ pub(super) struct Done {
     pub(super) verdict: String,
 }
 
+/// A refusal with what the request did not pass.
+pub(super) struct Refused {
+    pub(super) check: Check,
+    pub(super) refusal: Refusal,
+}
+
+impl Check {
+    /// Turns a refusal into one of this check.
+    pub(super) fn refuses(self) -> impl Copy + Fn(Refusal) -> Refused {
+        move |refusal| Refused { check: self, refusal }
+    }
+}
+
 impl<'a> Exchange<'a> {
     pub(super) fn without_faults(service: &'a Service, head: &'a Head) -> Self {
         let target = if admin::is_target(&head.target) {
@@ -47,7 +60,7 @@ impl<'a> Exchange<'a> {
             exchange.plan = service.faults.lock().draw(&route.entity, route.operation);
         }
         if exchange.resets_before_reading() {
-            exchange.note(None, "fault: reset before reading".to_owned());
+            exchange.note(None, Some(Check::Fault), "fault: reset before reading".to_owned());
         }
         exchange
     }
@@ -72,9 +85,13 @@ impl<'a> Exchange<'a> {
 
     /// Answers a request whose body is not read.
     #[must_use]
-    pub fn refuse(&self, refusal: Refusal) -> Response {
+    pub fn refuse_body(&self, refusal: Refusal) -> Response {
+        self.refuse(Refused { check: Check::Body, refusal })
+    }
+
+    fn refuse(&self, Refused { check, refusal }: Refused) -> Response {
         let response = self.error(&refusal);
-        self.note(Some(refusal.status), refusal.detail);
+        self.note(Some(refusal.status), Some(check), refusal.detail);
         response
     }
 
@@ -82,7 +99,9 @@ impl<'a> Exchange<'a> {
     pub async fn finish(self, body: Bytes) -> Outcome {
         let route = match &self.target {
             Target::Admin => return Outcome::Answer(admin::answer(self.service, self.head, &body)),
-            Target::Data(Err(refusal)) => return Outcome::Answer(self.refuse(refusal.clone())),
+            Target::Data(Err(refusal)) => {
+                return Outcome::Answer(self.refuse(Check::Path.refuses()(refusal.clone())));
+            }
             Target::Data(Ok(route)) => route,
         };
         if !self.plan.delay.is_zero() {
@@ -91,10 +110,10 @@ impl<'a> Exchange<'a> {
         let Some(ending) = &self.plan.ending else {
             return Outcome::Answer(match self.carry_out(route, body).await {
                 Ok(done) => {
-                    self.note(Some(done.response.status), done.verdict);
+                    self.note(Some(done.response.status), None, done.verdict);
                     done.response
                 }
-                Err(refusal) => self.refuse(refusal),
+                Err(refused) => self.refuse(refused),
             });
         };
         let mut done = None;
@@ -102,7 +121,7 @@ impl<'a> Exchange<'a> {
             match self.carry_out(route, body).await {
                 Ok(normal) => done = Some(normal),
                 // A fault must not hide that the request itself is wrong.
-                Err(refusal) => return Outcome::Answer(self.refuse(refusal)),
+                Err(refused) => return Outcome::Answer(self.refuse(refused)),
             }
         }
         self.end(ending, done)
@@ -110,49 +129,52 @@ impl<'a> Exchange<'a> {
 
     /// Ends a request as a fault says. `done` is what it came to, if it was carried out.
     fn end(&self, ending: &Ending, done: Option<Done>) -> Outcome {
+        let fault = Some(Check::Fault);
         let before = done.as_ref().map(|done| format!("{}, ", done.verdict)).unwrap_or_default();
         match (ending, done) {
             (Ending::Status { status, detail, headers, .. }, _) => {
-                self.note(Some(*status), format!("{before}fault: status {status}"));
+                self.note(Some(*status), fault, format!("{before}fault: status {status}"));
                 let mut response = self.error(&Refusal::new(*status, detail.clone()));
                 response.headers.extend(headers.iter().cloned());
                 Outcome::Answer(response)
             }
             (Ending::Reset(Moment::AfterHeaders), Some(done)) => {
                 let verdict = format!("{before}fault: reset after headers");
-                self.note(Some(done.response.status), verdict);
+                self.note(Some(done.response.status), fault, verdict);
                 Outcome::ResetAfterHeaders(done.response)
             }
             (Ending::Reset(_), _) => {
-                self.note(None, format!("{before}fault: reset"));
+                self.note(None, fault, format!("{before}fault: reset"));
                 Outcome::Reset
             }
             (Ending::Stall { .. }, _) => {
-                self.note(None, format!("{before}fault: stall"));
+                self.note(None, fault, format!("{before}fault: stall"));
                 Outcome::Stall
             }
         }
     }
 
-    async fn carry_out(&self, route: &Route, body: Bytes) -> Result<Done, Refusal> {
+    async fn carry_out(&self, route: &Route, body: Bytes) -> Result<Done, Refused> {
         let Self { service, head, .. } = *self;
         let right = match route.operation {
             Operation::Send => auth::Right::Send,
             _ => auth::Right::Listen,
         };
         let entity = service.authorized_entity(head, route, right)?;
-        match route.operation {
-            Operation::Send => send::send(entity, route, head, &body, service.tier),
+        if route.operation == Operation::Send {
+            let sent = send::send(entity, route, head, &body, service.tier);
+            return sent.map_err(Check::Message.refuses());
+        }
+        let received = match route.operation {
             _ if !body.is_empty() => {
                 Err(Refusal::bad_request("A request to receive or settle has no body."))
             }
             Operation::ReceiveAndDelete | Operation::PeekLock => {
                 receive::receive(entity, route, head).await
             }
-            Operation::Complete | Operation::Abandon | Operation::RenewLock => {
-                receive::settle(entity, route)
-            }
-        }
+            _ => receive::settle(entity, route),
+        };
+        received.map_err(Check::Receipt.refuses())
     }
 
     fn error(&self, refusal: &Refusal) -> Response {
@@ -164,7 +186,7 @@ impl<'a> Exchange<'a> {
         Response::error(refusal, &system, Timestamp::now())
     }
 
-    fn note(&self, status: Option<u16>, verdict: String) {
+    fn note(&self, status: Option<u16>, failed: Option<Check>, verdict: String) {
         let form: Option<Form> = match &self.target {
             Target::Data(Ok(Route { operation: Operation::Send, .. })) => {
                 Some(wire::form(&self.head.headers))
@@ -172,7 +194,8 @@ impl<'a> Exchange<'a> {
             _ => None,
         };
         let head = self.head.clone();
-        let entry = Entry { at: Timestamp::now(), head, status, verdict, form };
+        let at = Timestamp::now();
+        let entry = Entry { number: 0, at, head, status, failed, verdict, form };
         self.service.journal.lock().note(entry);
     }
 }

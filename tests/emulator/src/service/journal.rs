@@ -8,15 +8,54 @@ use crate::http::Head;
 /// How many requests are kept. The headers of a stored message live as long as its request here.
 const CAPACITY: usize = 4096;
 
+/// What a request has to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The length of its body is told, and is not beyond all limits.
+    Body,
+    /// Method and path name an operation.
+    Path,
+    /// There is such a namespace, and in it such an entity.
+    Entity,
+    /// The token is good for it.
+    Authorization,
+    /// What is sent is a message, or a batch of them, that the entity takes.
+    Message,
+    /// The entity can be received from; the lock holds.
+    Receipt,
+    /// No armed fault is in its way.
+    Fault,
+}
+
+impl Check {
+    /// Its name in the admin API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Path => "path",
+            Self::Entity => "entity",
+            Self::Authorization => "authorization",
+            Self::Message => "message",
+            Self::Receipt => "receipt",
+            Self::Fault => "fault",
+        }
+    }
+}
+
 /// A request with what became of it.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// Given by the journal: 1 is the first request of all.
+    pub number: u64,
     /// When it was done with.
     pub at: Timestamp,
     /// What was asked.
     pub head: Head,
     /// The status that was answered, if any was.
     pub status: Option<u16>,
+    /// What it did not pass, if anything.
+    pub failed: Option<Check>,
     /// What became of it.
     pub verdict: String,
     /// The form of a send.
@@ -28,11 +67,14 @@ pub struct Entry {
 pub struct Journal {
     entries: VecDeque<Entry>,
     hidden: usize,
+    last_number: u64,
 }
 
 impl Journal {
-    /// Notes a request.
-    pub fn note(&mut self, entry: Entry) {
+    /// Notes a request and numbers it.
+    pub fn note(&mut self, mut entry: Entry) {
+        self.last_number += 1;
+        entry.number = self.last_number;
         if self.entries.len() == CAPACITY {
             self.entries.pop_front();
             self.hidden = self.hidden.saturating_sub(1);
@@ -41,7 +83,7 @@ impl Journal {
     }
 
     /// The latest `limit` requests, oldest first.
-    pub fn latest(&self, limit: usize) -> impl Iterator<Item = &Entry> {
+    pub fn latest(&self, limit: usize) -> impl DoubleEndedIterator<Item = &Entry> {
         let shown = self.entries.len() - self.hidden;
         self.entries.iter().skip(self.hidden + shown.saturating_sub(limit))
     }

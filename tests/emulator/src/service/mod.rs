@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 pub use exchange::Exchange;
 pub use faults::{Armed, Ending, Fault, Faults, Moment, Plan};
-pub use journal::{Entry, Journal};
+pub use journal::{Check, Entry, Journal};
 pub(crate) use route::segments;
 pub use route::{Operation, Route};
 
@@ -20,6 +20,7 @@ use crate::broker::{Entity, Namespace, Timestamp};
 use crate::http::{Head, Response};
 use crate::refusal::Refusal;
 use crate::wire::Tier;
+use exchange::Refused;
 
 /// The emulator without its sockets.
 #[derive(Debug)]
@@ -67,6 +68,12 @@ impl Service {
         &self.namespaces
     }
 
+    /// What the namespaces were bought as.
+    #[must_use]
+    pub const fn tier(&self) -> Tier {
+        self.tier
+    }
+
     /// The armed faults.
     #[must_use]
     pub const fn faults(&self) -> &Mutex<Faults> {
@@ -98,20 +105,23 @@ impl Service {
         head: &Head,
         route: &Route,
         right: auth::Right,
-    ) -> Result<&Entity, Refusal> {
+    ) -> Result<&Entity, Refused> {
         let host = auth::host(&head.authority);
-        let namespace = self.namespace(host)?;
+        let namespace = self.namespace(host).map_err(Check::Entity.refuses())?;
         let resource = auth::Resource { host, path: &route.path, entity: &route.entity };
-        let authorization = head.headers.only("authorization")?;
+        let refuses = Check::Authorization.refuses();
+        let authorization = head.headers.only("authorization").map_err(refuses)?;
         // Before the entity is looked up, as Azure does: 401 hides what exists.
         let trusted = self.trusted.lock();
-        auth::verify(authorization, &trusted, resource, right, Timestamp::now())?;
+        auth::verify(authorization, &trusted, resource, right, Timestamp::now())
+            .map_err(refuses)?;
         drop(trusted);
-        namespace.entity(&route.entity).ok_or_else(|| {
-            Refusal::not_found(format!(
+        namespace.entity(&route.entity).ok_or_else(|| Refused {
+            check: Check::Entity,
+            refusal: Refusal::not_found(format!(
                 "40400: The messaging entity 'sb://{host}/{}' could not be found.",
                 route.entity
-            ))
+            )),
         })
     }
 }

@@ -64,11 +64,13 @@ pub struct Route {
 /// Reads a method and a target.
 pub(super) fn parse(method: &Method, target: &str) -> Result<Route, Refusal> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let path = segments(path)?;
+    // Without the query, in which a client may have put its token.
+    let nothing_here = || Refusal::not_found(format!("40400: Endpoint not found: '{path}'."));
+    let segments = segments(path)?;
     let timeout = timeout(query)?.unwrap_or(DEFAULT_TIMEOUT);
 
     let is_messages = |segment: &String| segment.eq_ignore_ascii_case("messages");
-    let (resource, entity) = match path.as_slice() {
+    let (resource, entity) = match segments.as_slice() {
         [entity @ .., messages] if is_messages(messages) => (Resource::Messages, entity),
         [entity @ .., messages, head]
             if is_messages(messages) && head.eq_ignore_ascii_case("head") =>
@@ -78,7 +80,7 @@ pub(super) fn parse(method: &Method, target: &str) -> Result<Route, Refusal> {
         [entity @ .., messages, name, token] if is_messages(messages) => {
             (Resource::Lock(name, token), entity)
         }
-        _ => return Err(nothing_here(target)),
+        _ => return Err(nothing_here()),
     };
     let (entity, part) = match entity {
         [entity @ .., last] if last.eq_ignore_ascii_case(DEAD_LETTER_QUEUE) => {
@@ -87,7 +89,7 @@ pub(super) fn parse(method: &Method, target: &str) -> Result<Route, Refusal> {
         entity => (entity, SubQueue::Main),
     };
     if entity.is_empty() {
-        return Err(nothing_here(target));
+        return Err(nothing_here());
     }
     let (operation, lock) = match (method, resource) {
         (&Method::POST, Resource::Messages) => (Operation::Send, None),
@@ -112,17 +114,13 @@ pub(super) fn parse(method: &Method, target: &str) -> Result<Route, Refusal> {
         }
     };
     let entity = entity.join("/");
-    Ok(Route { operation, entity, part, lock, timeout, path })
+    Ok(Route { operation, entity, part, lock, timeout, path: segments })
 }
 
 enum Resource<'a> {
     Messages,
     Head,
     Lock(&'a String, &'a str),
-}
-
-fn nothing_here(target: &str) -> Refusal {
-    Refusal::not_found(format!("40400: Endpoint not found: '{target}'."))
 }
 
 /// The segments of a path, decoded.
@@ -219,7 +217,7 @@ mod tests {
         for (method, target, status, detail) in [
             (Method::POST, "/", 400, "The path '/' has a segment that is empty or no UTF-8."),
             (Method::POST, "/q", 404, "40400: Endpoint not found: '/q'."),
-            (Method::POST, "/messages", 404, "40400: Endpoint not found: '/messages'."),
+            (Method::POST, "/messages?timeout=1", 404, "40400: Endpoint not found: '/messages'."),
             (
                 Method::POST,
                 "/q//messages",
