@@ -5,9 +5,11 @@ mod keys;
 mod sas;
 #[cfg(test)]
 mod sas_tests;
+mod signer;
 
 pub use keys::{InvalidKeyRule, KeyRule, Right};
 pub use sas::{Resource, host};
+pub use signer::Signer;
 
 use crate::broker::Timestamp;
 use crate::refusal::Refusal;

@@ -76,6 +76,11 @@ pub(super) fn verify(
     Ok(())
 }
 
+/// The key that a token names and when the token ends; nothing of it is verified.
+pub(super) fn claims(authorization: &str) -> Option<(String, Timestamp)> {
+    parse(authorization).ok().map(|token| (token.key_name, token.expires_at))
+}
+
 impl Token<'_> {
     fn is_signed_with(&self, key: &[u8]) -> bool {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return false };
