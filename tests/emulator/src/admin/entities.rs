@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::requests;
-use crate::broker::{Entity, Ledger, Queue, Store, Stored, SubQueue, Timestamp};
+use crate::broker::{Entity, Ledger, QueueEntity, Store, Stored, SubQueue, Timestamp, TopicEntity};
 use crate::refusal::Refusal;
 use crate::service::Service;
 use crate::wire::render;
@@ -28,27 +28,19 @@ pub(super) fn list(service: &Service) -> Value {
     let mut listed = Map::new();
     for entity in service.namespaces().iter().flat_map(|namespace| namespace.entities()) {
         let counts = match entity {
-            Entity::Queue(entity) => {
-                let mut queue = entity.queue.lock();
-                queue.advance(Timestamp::now());
-                let kind = if entity.is_subscription { "subscription" } else { "queue" };
-                queue_counts(kind, &queue)
-            }
-            Entity::Topic(entity) => {
-                let topic = entity.topic.lock();
-                json!({
-                    "kind": "topic",
-                    "stored": topic.ledger().total(),
-                    "duplicates": topic.ledger().duplicates(),
-                })
-            }
+            Entity::Queue(entity) => queue_counts(entity),
+            Entity::Topic(entity) => topic_counts(entity),
         };
         listed.insert(entity.path().to_owned(), counts);
     }
     Value::Object(listed)
 }
 
-fn queue_counts(kind: &str, queue: &Queue) -> Value {
+/// Counts of a queue or subscription.
+pub(super) fn queue_counts(entity: &QueueEntity) -> Value {
+    let mut queue = entity.queue.lock();
+    queue.advance(Timestamp::now());
+    let kind = if entity.is_subscription { "subscription" } else { "queue" };
     let (main, dead) = (queue.messages(SubQueue::Main), queue.messages(SubQueue::DeadLetter));
     json!({
         "kind": kind,
@@ -58,6 +50,16 @@ fn queue_counts(kind: &str, queue: &Queue) -> Value {
         "dead_lettered": dead.ready_count() + dead.locked_count(),
         "stored": queue.ledger().total(),
         "duplicates": queue.ledger().duplicates(),
+    })
+}
+
+/// Counts of a topic.
+pub(super) fn topic_counts(entity: &TopicEntity) -> Value {
+    let topic = entity.topic.lock();
+    json!({
+        "kind": "topic",
+        "stored": topic.ledger().total(),
+        "duplicates": topic.ledger().duplicates(),
     })
 }
 

@@ -294,7 +294,7 @@ impl Queue {
     }
 
     /// Messages whose time has not come, soonest first.
-    pub fn scheduled(&self) -> impl ExactSizeIterator<Item = &Stored> {
+    pub fn scheduled(&self) -> impl DoubleEndedIterator<Item = &Stored> + ExactSizeIterator {
         self.scheduled.values()
     }
 }

@@ -154,7 +154,7 @@ impl Store {
     }
 
     /// Ready messages in order.
-    pub fn ready(&self) -> impl Iterator<Item = &Stored> {
+    pub fn ready(&self) -> impl DoubleEndedIterator<Item = &Stored> {
         self.ready.values()
     }
 

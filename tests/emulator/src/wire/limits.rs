@@ -31,7 +31,9 @@ impl Tier {
         }
     }
 
-    const fn name(self) -> &'static str {
+    /// Microsoft's name of it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Basic => "Basic",
             Self::Standard => "Standard",

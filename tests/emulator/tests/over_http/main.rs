@@ -15,6 +15,8 @@ mod command;
 mod emulator;
 mod faults;
 mod http2;
+mod overview;
+mod page;
 mod receive;
 mod send;
 mod tls;
