@@ -124,6 +124,7 @@ fn parse_json(text: &[u8], findings: &Findings) -> Option<Json> {
     if start != Some(&b'{') {
         findings.error(
             "",
+            0,
             "the configuration must be a google.protobuf.StringValue that holds a JSON object; \
              Envoy passes a google.protobuf.Struct on as protobuf bytes",
         );
@@ -132,10 +133,17 @@ fn parse_json(text: &[u8], findings: &Findings) -> Option<Json> {
     match Json::parse(text) {
         Ok(json) => Some(json),
         Err(error) => {
-            findings.error("", format!("not JSON: {error}"));
+            let offset = offset_of(text, error.line(), error.column());
+            findings.error("", offset, format!("not JSON: {error}"));
             None
         }
     }
+}
+
+/// Where a column of a line begins; both count from 1, columns in bytes.
+fn offset_of(text: &[u8], line: usize, column: usize) -> usize {
+    let before = text.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1));
+    before.map(<[u8]>::len).sum::<usize>().saturating_add(column.saturating_sub(1))
 }
 
 fn read(root: &Node<'_>, environment: Environment<'_>) -> Option<Role> {

@@ -10,6 +10,8 @@ pub struct ConfigError {
     pub place: String,
     /// What was expected and what was found.
     pub message: String,
+    /// Where it is in the text, in bytes: a key, an item of a list, or the object that lacks one.
+    pub offset: usize,
 }
 
 impl fmt::Display for ConfigError {
@@ -54,6 +56,8 @@ pub struct Warning {
     pub place: String,
     /// What may go wrong.
     pub message: String,
+    /// Where the value is in the text, in bytes.
+    pub offset: usize,
 }
 
 impl fmt::Display for Warning {
@@ -70,13 +74,13 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn error(&self, place: &str, message: impl Into<String>) {
-        let error = ConfigError { place: place.to_owned(), message: message.into() };
+    pub(crate) fn error(&self, place: &str, offset: usize, message: impl Into<String>) {
+        let error = ConfigError { place: place.to_owned(), message: message.into(), offset };
         self.errors.borrow_mut().push(error);
     }
 
-    pub(crate) fn warn(&self, place: &str, message: impl Into<String>) {
-        let warning = Warning { place: place.to_owned(), message: message.into() };
+    pub(crate) fn warn(&self, place: &str, offset: usize, message: impl Into<String>) {
+        let warning = Warning { place: place.to_owned(), message: message.into(), offset };
         self.warnings.borrow_mut().push(warning);
     }
 

@@ -1,4 +1,5 @@
-//! JSON as it was written: members in order, duplicates in sight, numbers with all their digits.
+//! JSON as it was written: members in order, duplicates in sight, numbers with all their digits,
+//! and where each stands.
 
 use std::fmt;
 
@@ -16,16 +17,19 @@ pub(crate) enum Json {
     Bool(bool),
     Number(Number),
     Text(String),
-    List(Vec<Json>),
-    Object(Vec<(String, Json)>),
+    List(Vec<(Offset, Json)>),
+    Object(Vec<(Offset, String, Json)>),
 }
+
+/// Where an item or a key begins in the whole text, in bytes.
+pub(crate) type Offset = usize;
 
 impl Json {
     /// Reads a whole text.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Error> {
         // The first pass finds each mistake of syntax, with its line and column in the whole text.
         let raw: &RawValue = serde_json::from_slice(text)?;
-        expand(raw, DEPTH)
+        expand(raw, distance(text, raw), DEPTH)
     }
 
     /// Names the kind of value for an error message.
@@ -41,18 +45,23 @@ impl Json {
     }
 }
 
-fn expand(raw: &RawValue, depth: usize) -> Result<Json, Error> {
+fn expand(raw: &RawValue, start: Offset, depth: usize) -> Result<Json, Error> {
     let text = raw.get();
     let Some(depth) = depth.checked_sub(1) else {
         return Err(Error::custom(format!("nested more than {DEPTH} levels deep")));
     };
+    let offset = |inner: &RawValue| start.saturating_add(distance(text.as_bytes(), inner));
     if text.starts_with('{') {
         let Members(members) = serde_json::from_str(text)?;
-        let member = |(key, raw): (String, Box<RawValue>)| Ok((key, expand(&raw, depth)?));
+        let member = |(key, value): (&RawValue, &RawValue)| {
+            let name = serde_json::from_str(key.get())?;
+            Ok((offset(key), name, expand(value, offset(value), depth)?))
+        };
         members.into_iter().map(member).collect::<Result<_, _>>().map(Json::Object)
     } else if text.starts_with('[') {
-        let items: Vec<Box<RawValue>> = serde_json::from_str(text)?;
-        items.iter().map(|raw| expand(raw, depth)).collect::<Result<_, _>>().map(Json::List)
+        let items: Vec<&RawValue> = serde_json::from_str(text)?;
+        let item = |raw: &RawValue| Ok((offset(raw), expand(raw, offset(raw), depth)?));
+        items.into_iter().map(item).collect::<Result<_, _>>().map(Json::List)
     } else {
         Ok(match serde_json::from_str(text)? {
             Value::Bool(value) => Json::Bool(value),
@@ -63,9 +72,14 @@ fn expand(raw: &RawValue, depth: usize) -> Result<Json, Error> {
     }
 }
 
-struct Members(Vec<(String, Box<RawValue>)>);
+/// How far into a text a part of it begins.
+fn distance(text: &[u8], part: &RawValue) -> Offset {
+    part.get().as_ptr().addr().saturating_sub(text.as_ptr().addr())
+}
 
-impl<'de> Deserialize<'de> for Members {
+struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(MembersVisitor)
     }
@@ -74,13 +88,13 @@ impl<'de> Deserialize<'de> for Members {
 struct MembersVisitor;
 
 impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
+    type Value = Members<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Members, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Members<'de>, A::Error> {
         let mut members = Vec::new();
         while let Some(entry) = entries.next_entry()? {
             members.push(entry);
@@ -100,9 +114,13 @@ mod tests {
         assert_eq!(
             json.unwrap(),
             Json::Object(vec![
-                ("b".to_owned(), number("1.10")),
-                ("a".to_owned(), Json::List(vec![number("12345678901234567890"), Json::Null])),
-                ("b".to_owned(), Json::Object(vec![])),
+                (2, "b".to_owned(), number("1.10")),
+                (
+                    13,
+                    "a".to_owned(),
+                    Json::List(vec![(19, number("12345678901234567890")), (41, Json::Null)])
+                ),
+                (48, "b".to_owned(), Json::Object(vec![])),
             ])
         );
     }

@@ -12,12 +12,13 @@ use super::json::Json;
 pub(crate) struct Node<'a> {
     json: &'a Json,
     place: String,
+    offset: usize,
     findings: &'a Findings,
 }
 
 impl<'a> Node<'a> {
     pub(crate) fn root(json: &'a Json, findings: &'a Findings) -> Self {
-        Self { json, place: String::new(), findings }
+        Self { json, place: String::new(), offset: 0, findings }
     }
 
     pub(crate) fn json(&self) -> &'a Json {
@@ -25,11 +26,11 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn error(&self, message: impl Into<String>) {
-        self.findings.error(&self.place, message);
+        self.findings.error(&self.place, self.offset, message);
     }
 
     pub(crate) fn warn(&self, message: impl Into<String>) {
-        self.findings.warn(&self.place, message);
+        self.findings.warn(&self.place, self.offset, message);
     }
 
     /// Reports that something else stands here.
@@ -113,9 +114,10 @@ impl<'a> Node<'a> {
             self.expected("a list");
             return None;
         };
-        let node = |(index, json)| Node {
+        let node = |(index, (offset, json)): (usize, &'a (usize, Json))| Node {
             json,
             place: format!("{}[{index}]", self.place),
+            offset: *offset,
             findings: self.findings,
         };
         Some(items.iter().enumerate().map(node).collect())
@@ -129,8 +131,9 @@ impl<'a> Node<'a> {
         };
         let mut seen = BTreeSet::new();
         let mut nodes = Vec::with_capacity(members.len());
-        for (key, json) in members {
-            let node = Node { json, place: self.child_place(key), findings: self.findings };
+        for (offset, key, json) in members {
+            let (place, offset) = (self.child_place(key), *offset);
+            let node = Node { json, place, offset, findings: self.findings };
             if seen.insert(key) {
                 nodes.push((key.as_str(), node));
             } else {
@@ -142,7 +145,8 @@ impl<'a> Node<'a> {
 
     pub(crate) fn fields(&self) -> Option<Fields<'a>> {
         let members = self.members()?;
-        Some(Fields { place: self.place.clone(), findings: self.findings, members, known: vec![] })
+        let Self { offset, findings, .. } = *self;
+        Some(Fields { place: self.place.clone(), offset, findings, members, known: vec![] })
     }
 
     fn child_place(&self, key: &str) -> String {
@@ -153,6 +157,7 @@ impl<'a> Node<'a> {
 /// An object with a fixed set of keys.
 pub(crate) struct Fields<'a> {
     place: String,
+    offset: usize,
     findings: &'a Findings,
     members: Vec<(&'a str, Node<'a>)>,
     known: Vec<&'static str>,
@@ -174,11 +179,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn missing(&self, key: &str) {
-        self.findings.error(&join(&self.place, key), "is required");
+        self.findings.error(&join(&self.place, key), self.offset, "is required");
     }
 
     pub(crate) fn error(&self, message: impl Into<String>) {
-        self.findings.error(&self.place, message);
+        self.findings.error(&self.place, self.offset, message);
     }
 
     /// Reports each key that nobody asked for.
