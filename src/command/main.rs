@@ -2,10 +2,15 @@
 #![cfg_attr(target_family = "wasm", no_main)]
 #![cfg(not(target_family = "wasm"))]
 
+mod check;
+mod input;
 mod output;
 mod sas;
 mod schema;
+mod survey;
+mod text;
 mod time;
+mod yaml;
 
 use std::process::ExitCode;
 
@@ -29,6 +34,7 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Options),
     Sas(sas::Options),
     Schema(schema::Options),
 }
@@ -36,11 +42,13 @@ enum Command {
 fn main() -> ExitCode {
     let Options { command, json } = Options::parse();
     let verdict = match &command {
+        Command::Check(options) => check::execute(options, json),
         Command::Sas(options) => sas::execute(options, json),
         Command::Schema(options) => schema::execute(options),
     };
     match verdict {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Findings) => ExitCode::from(1),
         Err(error) => {
             anstream::eprintln!("envoy-service-bus: {error}");
             ExitCode::from(2)

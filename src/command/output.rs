@@ -6,8 +6,10 @@ use std::io::{self, Write as _};
 /// How a command ended that could do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing to say.
+    /// Nothing is wrong.
     Fine,
+    /// Something is, and was said.
+    Findings,
 }
 
 /// Why a command could not do its work. Holds no secret.

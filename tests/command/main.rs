@@ -7,15 +7,18 @@
     reason = "a test may fail by panic"
 )]
 
+mod check;
+mod control_planes;
 mod program;
 mod sas;
 mod schema;
 mod schema_corpus;
+mod surroundings;
 
 #[test]
 fn the_help_names_each_command() {
     let help = program::run(&["--help"]).stdout;
-    for name in ["sas", "schema"] {
+    for name in ["check", "sas", "schema"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(name)), "{name}: {help}");
         let help = program::run(&[name, "--help"]);
         assert_eq!(help.code, 0);

@@ -1,0 +1,128 @@
+//! `check`: what is wrong with a configuration, and with what stands around it.
+
+mod finding;
+mod references;
+mod rules;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use clap::Args;
+use envoy_service_bus::config::{Config, Environment, Role};
+use serde_json::json;
+
+pub(crate) use finding::{Finding, Severity};
+
+use crate::input;
+use crate::output::{Failure, Verdict, print};
+use crate::survey::{Plugin, Survey};
+use rules::Case;
+
+/// Reports every mistake in configurations of the filter, with its line.
+///
+/// Reads the JSON of the plugin alone, Envoy's bootstrap, listeners and clusters (YAML or JSON),
+/// Istio's WasmPlugin, TrafficExtension and EnvoyFilter, Envoy Gateway's EnvoyExtensionPolicy and
+/// EnvoyPatchPolicy, Higress's WasmPlugin, and ConfigMaps that hold any of Envoy's. Files are
+/// looked at together: give the gate, the cluster and the patches with the sender.
+///
+/// Errors are what the filter would refuse. Warnings are settings around it that lose messages,
+/// hang requests, or show secrets. Secrets in environment variables are not looked at.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  \
+        envoy-service-bus check envoy/envoy.yaml\n  \
+        kubectl get wasmplugin,envoyfilter -A -o yaml | envoy-service-bus check -")]
+pub(crate) struct Options {
+    /// Files to check; `-` is the standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// End with 1 for warnings too.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Prints what it finds.
+pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failure> {
+    let mut survey = Survey::default();
+    for file in &options.files {
+        let (name, text) = input::read(file)?;
+        survey.add(&name, &text);
+    }
+    let findings = findings(&mut survey, &options.files);
+    let count = |severity| findings.iter().filter(|one| one.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    print(&match as_json {
+        true => format!(
+            "{}\n",
+            json!({
+                "configurations": survey.plugins.iter().map(instance).collect::<Vec<_>>(),
+                "errors": errors,
+                "warnings": warnings,
+                "findings": findings.iter().map(Finding::json).collect::<Vec<_>>(),
+            })
+        ),
+        false => {
+            let lines: String = findings.iter().map(Finding::line).collect();
+            let (instances, errors, warnings) = (
+                counted(survey.plugins.len(), "configuration"),
+                counted(errors, "error"),
+                counted(warnings, "warning"),
+            );
+            format!("{lines}{instances}: {errors}, {warnings}\n")
+        }
+    })?;
+    let bad = errors > 0 || options.strict && warnings > 0;
+    Ok(if bad { Verdict::Findings } else { Verdict::Fine })
+}
+
+fn instance(plugin: &Plugin) -> serde_json::Value {
+    json!({"file": &*plugin.file, "line": plugin.at.line, "name": plugin.name})
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn findings(survey: &mut Survey, files: &[PathBuf]) -> Vec<Finding> {
+    let mut findings = std::mem::take(&mut survey.findings);
+    let mut read: Vec<(&Plugin, Role)> = vec![];
+    for plugin in &survey.plugins {
+        let Some(text) = &plugin.configuration else { continue };
+        match Config::parse(text.as_str().as_bytes(), Environment::Unknown) {
+            Ok(Config { role, warnings }) => {
+                findings.extend(warnings.iter().map(|one| {
+                    let at = text.position(one.offset);
+                    Finding::warning(&plugin.file, at, &one.place, &one.message)
+                }));
+                read.push((plugin, role));
+            }
+            Err(errors) => findings.extend(errors.iter().map(|one| {
+                let at = text.position(one.offset);
+                Finding::error(&plugin.file, at, &one.place, without_line(&one.message))
+            })),
+        }
+    }
+    for (plugin, role) in &read {
+        let gate = |(other, role): &(&Plugin, Role)| {
+            matches!(role, Role::Gate(_)) && other.follows(plugin)
+        };
+        let gate_after = read.iter().any(gate);
+        findings.extend(Case { plugin, role, survey, gate_after }.findings());
+    }
+    if survey.plugins.is_empty() && findings.is_empty() {
+        let file: Rc<str> = files.first().map_or_else(|| "-".into(), |file| input::name(file));
+        let message = "no configuration of the filter in what was given";
+        findings.push(Finding::error(&file, crate::text::Position::START, "", message));
+    }
+    let file = |one: &Finding| files.iter().position(|file| *input::name(file) == *one.file);
+    findings.sort_by_key(|one| (file(one), one.at));
+    findings.dedup();
+    findings
+}
+
+/// The reader of JSON counts lines in the text that it was given; ours are those of the file.
+fn without_line(message: &str) -> &str {
+    if !message.starts_with("not JSON: ") {
+        return message;
+    }
+    message.rsplit_once(" at line ").map_or(message, |(message, _)| message)
+}

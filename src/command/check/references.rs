@@ -1,0 +1,82 @@
+//! What a configuration names that must be somewhere else: clusters, variables, paths.
+
+use crate::text::{Position, Text};
+use crate::yaml::{self, Node};
+
+/// A name with the place where it stands.
+#[derive(Debug)]
+pub(super) struct Reference {
+    pub(super) place: String,
+    pub(super) at: Position,
+    pub(super) name: String,
+}
+
+/// The names in one configuration.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    /// Clusters that messages go to.
+    pub(super) destinations: Vec<Reference>,
+    /// Clusters of lookups and token services.
+    pub(super) others: Vec<Reference>,
+    /// Variables of the environment.
+    pub(super) variables: Vec<Reference>,
+    /// The fixed start of each route's path.
+    pub(super) paths: Vec<String>,
+    pub(super) header_mode: Option<Position>,
+    pub(super) max_body_bytes: Option<Position>,
+}
+
+impl References {
+    /// Collects the names of a configuration that the filter reads.
+    pub(super) fn read(configuration: &Text) -> Self {
+        let mut found = Self::default();
+        for root in yaml::read(configuration).unwrap_or_default() {
+            let at = |key: &str| root.member(key).map(|(key, _)| key.at);
+            found.header_mode = at("header_mode");
+            found.max_body_bytes = at("max_body_bytes");
+            found.destination(&root, "");
+            let routes = root.get("routes").map(|node| node.items()).unwrap_or_default();
+            for (index, route) in routes.iter().enumerate() {
+                found.route(route, &format!("routes[{index}]."));
+            }
+        }
+        found
+    }
+
+    fn route(&mut self, route: &Node, place: &str) {
+        self.destination(route, place);
+        if let Some(fallback) = route.get("fallback") {
+            self.destination(fallback, &format!("{place}fallback."));
+        }
+        if let Some(lookup) = route.get("lookup") {
+            let place = format!("{place}lookup.");
+            self.others.extend(reference(lookup, "cluster", &place));
+        }
+        if let Some(matches) = route.get("match") {
+            let keys = ["path", "path_prefix", "path_template"];
+            let path = keys.iter().find_map(|key| matches.str_of(key)).unwrap_or_default();
+            self.paths.push(path.split('{').next().unwrap_or_default().to_owned());
+        }
+    }
+
+    /// What a namespace, cluster and credentials name.
+    fn destination(&mut self, node: &Node, place: &str) {
+        self.destinations.extend(reference(node, "cluster", place));
+        let Some(credentials) = node.get("credentials") else { return };
+        for (key, kind) in credentials.members() {
+            let place = format!("{place}credentials.{}.", key.name);
+            self.others.extend(reference(kind, "cluster", &place));
+            self.variables.extend(reference(kind, "env", &place));
+            for (key, secret) in kind.members() {
+                let place = format!("{place}{}.", key.name);
+                self.variables.extend(reference(secret, "env", &place));
+            }
+        }
+    }
+}
+
+fn reference(node: &Node, key: &str, place: &str) -> Option<Reference> {
+    let (found, value) = node.member(key)?;
+    let (at, name) = (found.at, value.str()?.to_owned());
+    Some(Reference { place: format!("{place}{key}"), at, name })
+}

@@ -1,0 +1,197 @@
+//! What bites around the filter: settings that are valid, and with which it does not do its work.
+
+use std::time::Duration;
+
+use envoy_service_bus::config::{Action, HeaderMode, Role, Sender};
+
+use super::Finding;
+use super::references::References;
+use crate::survey::{Limit, Platform, Plugin, Survey};
+use crate::text::Position;
+
+/// Headers that Envoy adds to each callout.
+const STRAY: [&str; 2] = ["x-envoy-internal", "x-envoy-expected-rq-timeout-ms"];
+/// What an Envoy Gateway buffers unless a `ClientTrafficPolicy` says otherwise.
+const GATEWAY_BUFFER: u64 = 32 * 1024;
+
+/// One instance of the filter and what is known about it.
+pub(super) struct Case<'a> {
+    pub(super) plugin: &'a Plugin,
+    pub(super) role: &'a Role,
+    pub(super) survey: &'a Survey,
+    /// Whether a gate works after it.
+    pub(super) gate_after: bool,
+}
+
+impl Case<'_> {
+    /// All that is to be said about it.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut findings = vec![];
+        if let Some((at, place)) = self.plugin.open {
+            findings.push(self.warning(at, place, open_message(self.plugin.platform)));
+        }
+        let Some(configuration) = &self.plugin.configuration else { return findings };
+        let names = References::read(configuration);
+        if let Role::Sender(sender) = self.role {
+            self.variables(&names, &mut findings);
+            if self.plugin.platform != Platform::Unknown {
+                findings.extend(self.headers(sender, &names));
+                self.clusters(&names, &mut findings);
+                findings.extend(self.buffers(sender, &names));
+                findings.extend(self.timeouts(sender, &names));
+            }
+        }
+        findings
+    }
+
+    fn warning(&self, at: Position, place: &str, message: &str) -> Finding {
+        Finding::warning(&self.plugin.file, at, place, message)
+    }
+
+    /// Variables that the module does not see: it would refuse its configuration.
+    fn variables(&self, names: &References, findings: &mut Vec<Finding>) {
+        let Some(visible) = &self.plugin.variables else { return };
+        let list = match self.plugin.platform {
+            Platform::Istio | Platform::Higress => "vmConfig.env",
+            Platform::EnvoyGateway => "env.hostKeys",
+            _ => "vm_config.environment_variables",
+        };
+        for one in names.variables.iter().filter(|one| !visible.contains(&one.name)) {
+            let message = format!("the module does not see {}: name it in {list}", one.name);
+            findings.push(Finding::error(&self.plugin.file, one.at, &one.place, &message));
+        }
+    }
+
+    /// Who holds a request while its message is on the way.
+    fn headers(&self, sender: &Sender, names: &References) -> Option<Finding> {
+        let plugin = self.plugin;
+        let at = names.header_mode.unwrap_or(plugin.at);
+        let message = match (sender.header_mode, plugin.platform) {
+            (HeaderMode::Pause, _) if plugin.body_while_held => return None,
+            (HeaderMode::Pause, Platform::Envoy | Platform::Patch) => {
+                "pause needs `allow_on_headers_stop_iteration: true` on the plugin: without it \
+                 Envoy keeps the body back, and requests hang"
+            }
+            (HeaderMode::Pause, _) => {
+                "pause needs `allow_on_headers_stop_iteration`, which cannot be set here, and \
+                 requests hang: use \"continue\" and a second instance with \"role\": \"gate\" \
+                 after this one"
+            }
+            (HeaderMode::Continue, _) if plugin.buffer_after || self.gate_after => return None,
+            (HeaderMode::Continue, platform)
+                if platform != Platform::Envoy && self.survey.buffer_by_patch =>
+            {
+                return None;
+            }
+            (HeaderMode::Continue, _) => {
+                "continue needs something after the filter that holds the headers, a second \
+                 instance with \"role\": \"gate\" or envoy.filters.http.buffer, and there is none: \
+                 requests go on before their message is sent"
+            }
+        };
+        Some(self.warning(at, "header_mode", message))
+    }
+
+    fn clusters(&self, names: &References, findings: &mut Vec<Finding>) {
+        let survey = self.survey;
+        let of_envoy = self.plugin.platform == Platform::Envoy;
+        if of_envoy && !survey.clusters.is_empty() && !survey.more_clusters {
+            for one in names.destinations.iter().chain(&names.others) {
+                if !survey.clusters.iter().any(|cluster| cluster.name == one.name) {
+                    let message = format!("there is no cluster {:?}", one.name);
+                    findings.push(self.warning(one.at, &one.place, &message));
+                }
+            }
+        }
+        for one in &names.destinations {
+            let cluster = survey.clusters.iter().find(|cluster| cluster.name == one.name);
+            let (removed, by) = match cluster {
+                Some(cluster) => (&cluster.removed, "an upstream header_mutation filter"),
+                None if of_envoy => continue,
+                None => (&survey.removed_by_patches, "a patch of the cluster"),
+            };
+            let left: Vec<_> = STRAY.into_iter().filter(|name| !removed.contains(*name)).collect();
+            if left.is_empty() {
+                continue;
+            }
+            let message = format!(
+                "nothing removes {} from what goes to cluster {:?}, and Service Bus takes what \
+                 Envoy adds for properties of the message: use {by}",
+                left.join(" and "),
+                one.name
+            );
+            findings.push(match cluster {
+                Some(cluster) => Finding::warning(&cluster.file, cluster.at, "", &message),
+                None => self.warning(one.at, &one.place, &message),
+            });
+        }
+    }
+
+    fn buffers(&self, sender: &Sender, names: &References) -> Vec<Finding> {
+        let body = u64::try_from(sender.max_body_bytes).unwrap_or(u64::MAX);
+        let needed = body.saturating_mul(2);
+        let message = |limit: &Limit| {
+            format!(
+                "{} is below {needed}, twice max_body_bytes: Envoy answers large bodies with a \
+                 413 of its own",
+                limit.bytes
+            )
+        };
+        let low = self.plugin.limits.iter().filter(|limit| limit.bytes < needed);
+        let mut findings: Vec<_> = low
+            .map(|limit| Finding::warning(&limit.file, limit.at, limit.place, &message(limit)))
+            .collect();
+        if self.plugin.platform == Platform::EnvoyGateway {
+            match &self.survey.gateway_buffer {
+                Some(limit) if limit.bytes < needed => findings.push(Finding::warning(
+                    &limit.file,
+                    limit.at,
+                    limit.place,
+                    &message(limit),
+                )),
+                None if GATEWAY_BUFFER < needed => findings.push(self.warning(
+                    names.max_body_bytes.unwrap_or(self.plugin.at),
+                    "max_body_bytes",
+                    &format!(
+                        "Envoy Gateway buffers {GATEWAY_BUFFER} bytes and answers larger bodies \
+                         with a 413 of its own, unless a ClientTrafficPolicy sets \
+                         connection.bufferLimit: {needed} is twice max_body_bytes"
+                    ),
+                )),
+                _ => {}
+            }
+        }
+        findings
+    }
+
+    fn timeouts(&self, sender: &Sender, names: &References) -> Vec<Finding> {
+        let waits = sender.routes.iter().map(|route| match &route.action {
+            Action::Send(..) => sender.delivery.timeout,
+            Action::Lookup(lookup) => lookup.timeout,
+        });
+        let longest = waits.max().unwrap_or(Duration::ZERO);
+        let short = self.plugin.timeouts.iter().filter(|timeout| {
+            timeout.after <= longest && names.paths.iter().any(|path| timeout.is_for(path))
+        });
+        short
+            .map(|timeout| {
+                let message = format!(
+                    "{:?} is not longer than the {longest:?} that the filter may take: Envoy ends \
+                     the request while its message may be stored",
+                    timeout.after
+                );
+                self.warning(timeout.at, timeout.place, &message)
+            })
+            .collect()
+    }
+}
+
+fn open_message(platform: Platform) -> &'static str {
+    match platform {
+        Platform::EnvoyGateway => "lets requests pass unsent when the filter fails; leave it out",
+        Platform::Higress => {
+            "FAIL_OPEN lets requests pass unsent when the filter fails; use FAIL_CLOSE"
+        }
+        _ => "FAIL_OPEN lets requests pass unsent when the filter fails; use FAIL_RELOAD",
+    }
+}
