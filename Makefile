@@ -21,7 +21,7 @@ export REDIS_SERVER
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
-SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py envoy/credentials/refresh_token.py
+SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py envoy/credentials/refresh_token.py tests/bench
 SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
 
 pinned = target/envoy/$(1)/envoy/_bin/envoy
@@ -31,7 +31,12 @@ NEWEST_ENVOY := $(lastword $(ENVOYS))
 # Arguments for pytest, such as PYTEST='-k trailers'.
 PYTEST ?=
 
-.PHONY: help build command tools worker test test-native test-e2e lint demo demo-orders run clean toolchain redis
+# Arguments for the benchmark, such as BENCH='--connections 64 --bodies 50 --rounds 3'. QUICK=1 is
+# enough to see a large difference.
+QUICK ?=
+BENCH ?= $(if $(QUICK),--connections 64 --bodies 50 --rounds 3)
+
+.PHONY: help build command tools worker test test-native test-e2e bench lint demo demo-orders run clean toolchain redis
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +60,9 @@ test-native: toolchain redis ## Run the tests that need no Envoy
 
 test-e2e: redis build tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
 	$(VENV)/bin/python -m pytest tests/e2e $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+
+bench: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
+	@$(SCRIPT) tests/bench/main.py --envoy=$(NEWEST_ENVOY) $(BENCH)
 
 lint: toolchain $(PACKAGES) ## Check format and lints, for native and for wasm
 	$(CARGO) fmt --all --check
