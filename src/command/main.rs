@@ -5,6 +5,7 @@
 mod check;
 mod input;
 mod output;
+mod render;
 mod sas;
 mod schema;
 mod survey;
@@ -35,6 +36,7 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Options),
+    Render(render::Options),
     Sas(sas::Options),
     Schema(schema::Options),
 }
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
     let Options { command, json } = Options::parse();
     let verdict = match &command {
         Command::Check(options) => check::execute(options, json),
+        Command::Render(options) => render::execute(options, json),
         Command::Sas(options) => sas::execute(options, json),
         Command::Schema(options) => schema::execute(options),
     };

@@ -10,6 +10,8 @@
 mod check;
 mod control_planes;
 mod program;
+mod render;
+mod render_request;
 mod sas;
 mod schema;
 mod schema_corpus;
@@ -18,7 +20,7 @@ mod surroundings;
 #[test]
 fn the_help_names_each_command() {
     let help = program::run(&["--help"]).stdout;
-    for name in ["check", "sas", "schema"] {
+    for name in ["check", "render", "sas", "schema"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(name)), "{name}: {help}");
         let help = program::run(&[name, "--help"]);
         assert_eq!(help.code, 0);
