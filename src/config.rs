@@ -4,6 +4,7 @@ mod broker_properties;
 mod credentials;
 mod delivery;
 mod destination;
+mod dry_run;
 mod duration;
 mod error;
 mod fallback;
@@ -23,6 +24,7 @@ pub use broker_properties::{BrokerConfig, Lifetime, Schedule, ScheduleConfig};
 pub use credentials::Environment;
 pub use delivery::{BatchConfig, BreakerConfig, DeliveryConfig, RetryConfig};
 pub use destination::Destination;
+pub use dry_run::DryRun;
 pub use duration::parse as parse_duration;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use fallback::Fallback;
@@ -70,6 +72,8 @@ pub struct Sender {
     pub header_mode: HeaderMode,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
+    /// Whether each answer leaves what became of it in Envoy's filter state, for access logs.
+    pub filter_state: bool,
     /// Timeouts and bounds of sending.
     pub delivery: DeliveryConfig,
     /// First match wins.
@@ -155,11 +159,21 @@ fn read(root: &Node<'_>, environment: Environment<'_>) -> Option<Role> {
     role(fields, environment)
 }
 
+/// What a gate passes over.
+const NOT_FOR_GATES: [&str; 7] = [
+    "namespace",
+    "cluster",
+    "credentials",
+    "header_mode",
+    "max_body_bytes",
+    "filter_state",
+    "delivery",
+];
+
 /// A gate may carry its sender's text, so that both are one; it reads only what it uses, and no
 /// secret.
 fn read_gate(mut fields: Fields<'_>, _: Environment<'_>) -> Option<Role> {
-    for key in ["namespace", "cluster", "credentials", "header_mode", "max_body_bytes", "delivery"]
-    {
+    for key in NOT_FOR_GATES {
         fields.optional(key);
     }
     let matches = fields.required("routes").and_then(|node| route::read_matches(&node));
@@ -175,6 +189,7 @@ fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<R
     let max_body_bytes = fields
         .optional("max_body_bytes")
         .map_or(Some(limits::STANDARD_MESSAGE_BYTES), |node| read_max_body_bytes(&node));
+    let filter_state = fields.optional("filter_state").map_or(Some(false), |node| node.boolean());
     let delivery = fields
         .optional("delivery")
         .map_or_else(|| Some(DeliveryConfig::default()), |node| delivery::read(&node));
@@ -186,6 +201,7 @@ fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<R
     Some(Role::Sender(Rc::new(Sender {
         header_mode: header_mode?,
         max_body_bytes: max_body_bytes?,
+        filter_state: filter_state?,
         delivery: delivery?,
         routes: routes?,
     })))

@@ -1,5 +1,6 @@
 //! One request as a state machine: each event yields at most one step.
 
+mod dry_run;
 mod request;
 
 use std::rc::Rc;
@@ -45,8 +46,12 @@ pub struct Report {
     pub tracking_id: String,
     /// When the request was complete, if it ever was.
     pub since: Option<Duration>,
-    /// What became of the message.
-    pub outcome: Outcome,
+    /// The message's id, once there is a message and if the configuration asks for it.
+    pub message_id: Option<String>,
+    /// What became of it: the word of its `Outcome`, or `dry_run`.
+    pub outcome: &'static str,
+    /// What went wrong, if anything did.
+    pub failure: Option<Failure>,
     /// Callouts that have carried it.
     pub attempts: u32,
     /// Which of the route's destinations it came to.
@@ -134,11 +139,10 @@ impl Exchange {
         match &route.action {
             Action::Send(send, destination) => match self.prepare(route, send, body) {
                 Ok((entity, message, reply)) => {
-                    let own = Rc::clone(&entity);
-                    self.advance(|mut request| {
-                        request.entity = Some(own);
-                        State::Sending(request, Box::new(reply))
-                    });
+                    if self.is_shown(route, &entity, &message) {
+                        return self.show(dry_run::shown(destination, &entity, &message, &reply));
+                    }
+                    self.advance(|request| State::Sending(request, Box::new(reply)));
                     let destination = Rc::clone(destination);
                     let fallback = send.fallback.clone();
                     Step::Send(Submission { destination, entity, message, fallback })
@@ -260,16 +264,31 @@ impl Exchange {
         if attempts > 0 && route.has_fallback() {
             reply.headers.push((DESTINATION.to_owned(), served.as_str().to_owned()));
         }
-        let report = Report {
-            route: request.route,
-            entity: request.entity.clone(),
-            tracking_id: request.tracking_id.clone(),
-            since: request.now,
-            outcome,
-            attempts,
-            served,
+        let word = outcome.as_str();
+        let failure = match outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Accepted | Outcome::Found(_) => None,
         };
+        let report = Report { failure, attempts, served, ..request.report(word) };
         Step::Reply(reply, report)
+    }
+
+    /// Keeps what is told of a message, and says whether it is shown instead of sent.
+    fn is_shown(&mut self, route: &Route, entity: &Rc<Entity>, message: &Outgoing) -> bool {
+        let State::Receiving(request) = &mut self.state else { return false };
+        request.entity = Some(Rc::clone(entity));
+        if self.sender.filter_state {
+            request.message_id = Some(message.message_id().to_owned());
+        }
+        route.dry_run.as_ref().is_some_and(|it| it.applies(&request.headers))
+    }
+
+    /// Answers with the message and sends nothing.
+    fn show(&mut self, shown: Reply) -> Step {
+        match std::mem::replace(&mut self.state, State::Answered) {
+            State::Receiving(request) => Step::Reply(shown, request.report("dry_run")),
+            _ => Step::Wait,
+        }
     }
 
     fn route(&self) -> Option<&Route> {

@@ -1,5 +1,6 @@
 //! Envoy's side: callbacks, and every host call in `host`.
 
+mod access_log;
 mod events;
 mod host;
 mod metrics;

@@ -7,7 +7,7 @@
 
 use crate::credentials::{CredentialEvent, KeyRole};
 use crate::delivery::Event;
-use crate::reply::{Outcome, Served};
+use crate::reply::Served;
 
 /// How Envoy keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Metric<'a> {
         route: &'a str,
         /// Queue or topic; `None` before it is known, and for lookups.
         entity: Option<&'a str>,
-        /// The word of [`outcome`].
+        /// The word of its `Outcome`, or `dry_run`.
         outcome: &'static str,
         /// Who served in the end.
         destination: Served,
@@ -184,15 +184,6 @@ impl Metric<'_> {
 fn part(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     name.chars().map(|c| if fits(c) { c } else { '_' }).collect()
-}
-
-/// The word for what became of a request: `accepted`, `found`, or the reason of the failure.
-pub const fn outcome(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Found(_) => "found",
-        Outcome::Failed(failure) => failure.reason.as_str(),
-    }
 }
 
 /// What an event changes: counters grow by the number, gauges become it, histograms record it.

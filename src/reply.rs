@@ -177,6 +177,17 @@ pub enum Outcome {
     Found(Found),
 }
 
+impl Outcome {
+    /// The word for logs and metrics: `accepted`, `found`, or the reason of the failure.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Found(_) => "found",
+            Self::Failed(failure) => failure.reason.as_str(),
+        }
+    }
+}
+
 /// Which of a route's destinations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Served {

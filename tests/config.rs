@@ -345,7 +345,7 @@ fn a_gate_takes_its_senders_text_and_needs_no_secret() {
         error(&wrong),
         "routes[0].match: is required\n\
          colour: unknown key, expected one of role, namespace, cluster, credentials, header_mode, \
-         max_body_bytes, delivery, routes"
+         max_body_bytes, filter_state, delivery, routes"
     );
 }
 

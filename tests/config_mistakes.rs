@@ -50,7 +50,7 @@ fn all_mistakes_are_reported_in_one_go() {
          routes[2].match: is required\n\
          routes[2]: expected exactly one of send, lookup\n\
          color: unknown key, expected one of role, namespace, cluster, credentials, header_mode, \
-         max_body_bytes, delivery, routes"
+         max_body_bytes, filter_state, delivery, routes"
     );
 }
 

@@ -17,7 +17,7 @@ use common::delivery::{Worker, answer, message};
 use common::sender;
 use envoy_service_bus::credentials::{CredentialEvent, KeyRole};
 use envoy_service_bus::delivery::Event;
-use envoy_service_bus::metrics::{Kind, Metric, NamespaceMetric, changes, outcome};
+use envoy_service_bus::metrics::{Kind, Metric, NamespaceMetric, changes};
 use envoy_service_bus::reply::{Failure, Outcome, Reason, Served};
 use envoy_service_bus::template::Found;
 use serde_json::{Value as Json, json};
@@ -89,10 +89,10 @@ fn each_number_of_a_namespace_has_a_name_of_its_own() {
 
 #[test]
 fn outcomes_have_the_words_that_clients_are_told() {
-    assert_eq!(outcome(&Outcome::Accepted), "accepted");
-    assert_eq!(outcome(&Outcome::Found(Found::default())), "found");
+    assert_eq!(Outcome::Accepted.as_str(), "accepted");
+    assert_eq!(Outcome::Found(Found::default()).as_str(), "found");
     for reason in Reason::ALL {
-        assert_eq!(outcome(&Outcome::Failed(Failure::new(reason, "x"))), reason.as_str());
+        assert_eq!(Outcome::Failed(Failure::new(reason, "x")).as_str(), reason.as_str());
     }
 }
 

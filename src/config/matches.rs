@@ -128,3 +128,13 @@ fn read_headers(node: &Node<'_>) -> Option<Vec<(String, String)>> {
     let headers: Vec<_> = node.members()?.into_iter().map(read).collect();
     headers.into_iter().collect()
 }
+
+/// The name of a header, in the lower case that Envoy gives it.
+pub(super) fn read_header_name(node: &Node<'_>) -> Option<String> {
+    let name = node.text()?;
+    if !is_token(name) {
+        node.expected("the name of a header");
+        return None;
+    }
+    Some(name.to_ascii_lowercase())
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::destination::{Destination, General};
+use super::dry_run::{self, DryRun};
 use super::fallback;
 use super::lookup::{self, Lookup};
 use super::matches::{read_match, read_name};
@@ -24,6 +25,8 @@ pub struct Route {
     pub action: Action,
     /// The answer when that has succeeded, and changed answers to failures.
     pub reply: ReplyConfig,
+    /// Whose messages are shown instead of sent.
+    pub dry_run: Option<DryRun>,
     /// What the expressions need beyond headers and body.
     pub needs: Needs,
 }
@@ -55,8 +58,17 @@ pub(super) fn read_all(node: &Node<'_>, general: &General<'_>) -> Option<Vec<Rou
 }
 
 /// What a gate passes over.
-const NOT_FOR_GATES: [&str; 8] =
-    ["name", "send", "lookup", "reply", "fallback", "namespace", "cluster", "credentials"];
+const NOT_FOR_GATES: [&str; 9] = [
+    "name",
+    "send",
+    "lookup",
+    "reply",
+    "fallback",
+    "dry_run",
+    "namespace",
+    "cluster",
+    "credentials",
+];
 
 /// Only what a gate needs: the conditions, in the order of the routes.
 pub(super) fn read_matches(node: &Node<'_>) -> Option<Vec<Match>> {
@@ -96,6 +108,12 @@ fn read<'a>(
     let names = Names::new(captures.clone(), lookup.is_none(), lookup.is_some());
     let destination = general.read_override(&mut fields, lookup.is_some());
     let fallback = fields.optional("fallback");
+    let dry_run = fields.optional("dry_run");
+    if let (Some(node), Some(_)) = (&dry_run, &lookup) {
+        node.error("does not go with a lookup");
+    }
+    let dry_run =
+        dry_run.map_or(Some(None), |node| dry_run::read(&node, general.environment()).map(Some));
     let action = match (send, lookup) {
         (Some(send), None) => {
             let only = destination.as_ref().and_then(|destination| destination.only_entity());
@@ -133,6 +151,7 @@ fn read<'a>(
         matches: matches?,
         action: action?,
         reply: reply?,
+        dry_run: dry_run?,
         needs: names.needs(),
     })
 }

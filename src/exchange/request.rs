@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::Report;
 use crate::config::Entity;
 use crate::headers::Headers;
 use crate::message::limits;
-use crate::reply::{Failure, Reason};
+use crate::reply::{Failure, Reason, Served};
 use crate::template::{Attributes, Random, Scope};
 use crate::text::uuid;
 
@@ -26,6 +27,8 @@ pub(super) struct Request {
     pub(super) attributes: Attributes,
     /// Where its message goes, once that is known.
     pub(super) entity: Option<Rc<Entity>>,
+    /// The id of its message, for access logs.
+    pub(super) message_id: Option<String>,
 }
 
 impl Request {
@@ -47,10 +50,32 @@ impl Request {
             _ => None,
         };
         let tracking_id = tracking_id.unwrap_or_else(|| "none".to_owned());
-        let attributes = Attributes::default();
-        let request =
-            Self { headers, route, captures, tracking_id, now: None, attributes, entity: None };
+        let request = Self {
+            headers,
+            route,
+            captures,
+            tracking_id,
+            now: None,
+            attributes: Attributes::default(),
+            entity: None,
+            message_id: None,
+        };
         (request, fault)
+    }
+
+    /// What is told of its answer.
+    pub(super) fn report(&self, outcome: &'static str) -> Report {
+        Report {
+            route: self.route,
+            entity: self.entity.clone(),
+            tracking_id: self.tracking_id.clone(),
+            since: self.now,
+            message_id: self.message_id.clone(),
+            outcome,
+            failure: None,
+            attempts: 0,
+            served: Served::Primary,
+        }
     }
 
     pub(super) fn content_length(&self) -> Option<usize> {

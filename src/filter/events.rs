@@ -5,14 +5,13 @@ use log::{Level, debug, info, log, warn};
 use crate::credentials::CredentialEvent;
 use crate::delivery::Event;
 use crate::exchange::Report;
-use crate::reply::Outcome;
 
 /// One line for each failure; the rest is for whoever looks closer.
 pub(super) fn log_answer(route: &str, report: &Report) {
-    let Report { entity, tracking_id, outcome, .. } = report;
+    let Report { entity, tracking_id, outcome, failure, .. } = report;
     let entity = entity.as_ref().map_or("-", |entity| &entity.path);
-    let Outcome::Failed(failure) = outcome else {
-        debug!("answered: route={route} entity={entity} tracking_id={tracking_id}");
+    let Some(failure) = failure else {
+        debug!("{outcome}: route={route} entity={entity} tracking_id={tracking_id}");
         return;
     };
     // A client's own mistakes must not fill the log of a gateway.

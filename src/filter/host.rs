@@ -31,6 +31,13 @@ unsafe extern "C" {
         return_size: *mut usize,
     ) -> u32;
 
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+
     fn proxy_get_shared_data(
         key: *const u8,
         key_size: usize,
@@ -111,6 +118,13 @@ fn property(path: &[&str]) -> Option<Vec<u8>> {
     // call.
     let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &mut data, &mut size) };
     (status == OK).then(|| take(data, size))
+}
+
+/// Sets filter state of the current stream.
+pub(super) fn set_property(name: &str, value: &[u8]) {
+    // SAFETY: name and value are valid for their lengths during the call; the host copies. Envoy
+    // refuses a name that another filter has set as read-only, and then an access log lacks it.
+    let _ = unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
 }
 
 /// What expressions need of the current request beyond headers and body.

@@ -9,7 +9,7 @@ use super::host;
 use crate::config::{Entity, Sender};
 use crate::delivery::Event;
 use crate::exchange::Report;
-use crate::metrics::{Kind, Metric, NamespaceMetric, changes, outcome};
+use crate::metrics::{Kind, Metric, NamespaceMetric, changes};
 use crate::reply::Served;
 
 /// What one worker counts.
@@ -52,7 +52,7 @@ impl Metrics {
 
     /// A request was answered.
     pub(super) fn answered(&self, report: &Report) {
-        let outcome = outcome(&report.outcome);
+        let outcome = report.outcome;
         let entity = report.entity.as_ref().map_or(0, |entity| Rc::as_ptr(entity).addr());
         let (route, destination) = (report.route, report.served);
         let fallback = destination == Served::Fallback;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use log::{debug, error, warn};
 
+use super::access_log;
 use super::events::{log_answer, log_event};
 use super::host;
 use super::metrics::Metrics;
@@ -189,11 +190,14 @@ impl Worker {
     /// Sends an answer to the request of the effective context, and says in log and metrics what
     /// became of it.
     pub(super) fn answer(&self, reply: &Reply, report: &Report) {
+        let route = self.sender.routes.get(report.route).map_or("-", |route| &route.name);
+        if self.sender.filter_state {
+            access_log::record(route, report);
+        }
         if let Err(status) = host::reply(reply) {
             error!("Envoy did not take the answer to {}: status {status}", report.tracking_id);
         }
         self.metrics.answered(report);
-        let route = self.sender.routes.get(report.route).map_or("-", |route| &route.name);
         log_answer(route, report);
     }
 }

@@ -92,6 +92,11 @@ impl Outgoing {
         Some(element)
     }
 
+    /// What duplicate detection compares.
+    pub fn message_id(&self) -> &str {
+        &self.message.broker.message_id
+    }
+
     /// What messages of a batch have in common: a session, or else a partition.
     pub fn partition(&self) -> Option<&str> {
         self.message.broker.partition()

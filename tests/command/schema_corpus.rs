@@ -94,6 +94,9 @@ pub(crate) const VALID: &[(&str, &str)] = &[
         r#"{"namespace": "b.servicebus.windows.net", "cluster": "b", "topic": "t",
             "credentials": {"connection_string": {"env": "B"}}, "allow_duplicates": true}"#,
     ),
+    ("/routes/0/dry_run", "true"),
+    ("/routes/0/dry_run", r#"{"header": "X-Dry-Run", "value": {"env": "SB"}}"#),
+    ("/filter_state", "true"),
     ("/routes/1/lookup/timeout", r#""250ms""#),
     ("/routes/1/reply", r#"{"body": "${lookup.json.status}"}"#),
 ];
@@ -192,6 +195,8 @@ pub(crate) const MISTAKES: &[(&str, &str)] = &[
     ("/routes/0/fallback", r#"{"queue": "a", "allow_duplicates": "yes"}"#),
     ("/routes/0/dry_run", "false"),
     ("/routes/0/dry_run", r#"{"header": "x-a"}"#),
+    ("/routes/1/dry_run", "true"),
+    ("/filter_state", r#""yes""#),
     ("/routes/1/cluster", r#""servicebus""#),
     ("/routes/1/fallback", r#"{"queue": "a"}"#),
     ("/routes/1/lookup/cluster", "null"),

@@ -54,7 +54,7 @@ def test_durations_are_a_histogram(
     for _ in range(3):
         assert_accepted(post(gateway, "/raw"))
     # Envoy leaves out its own prefix and `wasmcustom` there.
-    name = "service_bus_route_raw_duration_milliseconds_count"
+    name = 'service_bus_duration_milliseconds_count{route="raw"}'
 
     def recorded() -> bool:
         lines = gateway.admin("/stats/prometheus?filter=duration_milliseconds").split("\n")

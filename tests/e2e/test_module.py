@@ -30,6 +30,7 @@ NEEDED = {
     "proxy_record_metric",
     "proxy_send_local_response",
     "proxy_set_effective_context",
+    "proxy_set_property",
     "proxy_set_shared_data",
     "proxy_set_tick_period_milliseconds",
 }
@@ -69,7 +70,6 @@ OF_THE_SDK = {
     "proxy_resolve_shared_queue",
     "proxy_set_buffer_bytes",
     "proxy_set_header_map_pairs",
-    "proxy_set_property",
 }
 
 

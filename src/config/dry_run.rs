@@ -1,0 +1,70 @@
+//! The `dry_run` of a route: whose messages are shown instead of sent.
+
+use sha2::{Digest, Sha256};
+
+use super::credentials::{Environment, Found, read_secret};
+use super::json::Json;
+use super::matches::read_header_name;
+use super::node::Node;
+use crate::credentials::Secret;
+use crate::headers::Headers;
+
+/// Which requests are answered with their message.
+#[derive(Debug)]
+pub enum DryRun {
+    /// All of the route.
+    Always,
+    /// Those with a header that only its owner can know.
+    Guarded {
+        /// In lower case.
+        header: String,
+        /// Its only value.
+        value: Secret,
+    },
+}
+
+impl DryRun {
+    /// Whether a request with these headers is to be shown.
+    pub fn applies(&self, headers: &Headers) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Guarded { header, value } => {
+                let mut lines = headers.all(header);
+                let given = lines.next();
+                // Digests: how long a comparison takes tells nothing of the value.
+                let digest = |bytes: &[u8]| Sha256::digest(bytes);
+                let fits = given.is_some_and(|it| digest(it) == digest(value.expose().as_bytes()));
+                fits && lines.next().is_none()
+            }
+        }
+    }
+}
+
+/// `true`, or the header that asks for it.
+pub(super) fn read(node: &Node<'_>, environment: Environment<'_>) -> Option<DryRun> {
+    if !node.is_object() {
+        if !matches!(node.json(), Json::Bool(true)) {
+            node.expected("true, or an object with header and value");
+            return None;
+        }
+        node.warn("the route answers with its messages and sends none of them");
+        return Some(DryRun::Always);
+    }
+    let mut fields = node.fields()?;
+    let header = fields.required("header").and_then(|node| read_header_name(&node));
+    let value = fields.required("value").and_then(|node| {
+        let found = read_secret(&node, environment)?;
+        if let Found::Secret(secret) = &found
+            && secret.expose().len() < SHORTEST
+        {
+            node.error(format!("must have at least {SHORTEST} characters: others could guess it"));
+            return None;
+        }
+        Some(found)
+    });
+    fields.finish();
+    Some(DryRun::Guarded { header: header?, value: value?.secret() })
+}
+
+/// Characters of the value that opens it.
+const SHORTEST: usize = 16;

@@ -1,0 +1,60 @@
+//! The answer that shows a message instead of sending it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use crate::config::{Destination, Entity};
+use crate::message::Outgoing;
+use crate::reply::Reply;
+
+/// The request that Service Bus would get, without a token, and the answer that its 201 would
+/// bring the client.
+pub(super) fn shown(
+    destination: &Destination,
+    entity: &Entity,
+    message: &Outgoing,
+    reply: &Reply,
+) -> Reply {
+    let packed = message.alone();
+    let body = json!({
+        "dryRun": true,
+        "request": {
+            "cluster": destination.cluster,
+            "method": "POST",
+            "path": entity.messages_path,
+            "authority": destination.namespace,
+            "headers": object(&packed.headers),
+            "body": text(&packed.body),
+        },
+        "reply": {
+            "status": reply.status,
+            "headers": object(&reply.headers),
+            "body": text(&reply.body),
+        },
+    });
+    let mut headers = vec![
+        ("content-type".to_owned(), "application/json".to_owned()),
+        ("cache-control".to_owned(), "no-store".to_owned()),
+    ];
+    headers.extend(reply.headers.iter().filter(|(name, _)| name == "x-tracking-id").cloned());
+    Reply {
+        status: 200,
+        headers,
+        body: body.to_string().into_bytes(),
+        details: "service_bus_dry_run".to_owned(),
+    }
+}
+
+fn object(headers: &[(String, String)]) -> Value {
+    let members = headers.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+    Value::Object(members.collect::<Map<_, _>>())
+}
+
+/// Text as it is, anything else in base64.
+fn text(body: &[u8]) -> Value {
+    match std::str::from_utf8(body) {
+        Ok(text) => text.into(),
+        Err(_) => json!({"base64": STANDARD.encode(body)}),
+    }
+}
