@@ -1,5 +1,6 @@
 # All that a fresh machine needs is rustup and Python 3: the wasm target, the tests' Python
-# packages and Envoy itself are set up here. The order scenario also needs redis-server.
+# packages and Envoy itself are set up here. The order scenario also needs redis-server, and the
+# tests need it and Chromium with its driver.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -19,6 +20,11 @@ ENVOY ?=
 REDIS_SERVER ?= redis-server
 export REDIS_SERVER
 
+# The browser that the emulator's page is tested in, and what drives it.
+CHROMIUM ?= chromium
+CHROMEDRIVER ?= chromedriver
+export CHROMIUM CHROMEDRIVER
+
 VENV := .venv
 PACKAGES := $(VENV)/installed
 SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py envoy/credentials/refresh_token.py tests/bench
@@ -36,7 +42,8 @@ PYTEST ?=
 QUICK ?=
 BENCH ?= $(if $(QUICK),--connections 64 --bodies 50 --rounds 3)
 
-.PHONY: help build command tools worker test test-native test-e2e bench lint demo demo-orders run clean toolchain redis
+.PHONY: help build command tools worker test test-native test-e2e bench lint demo demo-orders run clean toolchain redis \
+  browser
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,12 +60,12 @@ tools: toolchain
 worker: toolchain
 	$(CARGO) build --profile tools -p order-worker
 
-test: test-native test-e2e ## Run every test, those against real Envoys included
+test: redis browser test-native test-e2e ## Run every test, those against real Envoys included
 
 test-native: toolchain redis ## Run the tests that need no Envoy
 	$(CARGO) test --workspace
 
-test-e2e: redis build tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
+test-e2e: redis browser build tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
 	$(VENV)/bin/python -m pytest tests/e2e $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
 bench: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
@@ -87,6 +94,12 @@ redis:
 	@command -v "$(REDIS_SERVER)" >/dev/null || { echo "make: $(REDIS_SERVER) is not there: install Redis" \
 	  "(Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis; macOS: brew install redis)" \
 	  "or name one with REDIS_SERVER=/path/to/redis-server" >&2; exit 1; }
+
+browser:
+	@for program in "$(CHROMIUM)" "$(CHROMEDRIVER)"; do command -v "$$program" >/dev/null || \
+	  { echo "make: $$program is not there: install Chromium and its driver" \
+	  "(Debian: apt-get install chromium chromium-driver; Fedora: dnf install chromium chromedriver)" \
+	  "or name them with CHROMIUM=/path/to/chromium CHROMEDRIVER=/path/to/chromedriver" >&2; exit 1; }; done
 
 toolchain:
 	@command -v $(CARGO) >/dev/null || { echo "make: cargo is not there: install Rust with rustup" >&2; exit 1; }
