@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -37,18 +37,25 @@ def batching(
 Part = tuple[str, list[tuple[str, str]], bytes]
 
 
-def together(gateway: Envoy, emulator: Emulator, parts: list[Part]) -> list[Answer]:
-    """The answers to requests that all arrive while the first of them is on its way."""
+@contextmanager
+def waiting(
+    gateway: Envoy, emulator: Emulator, parts: list[Part]
+) -> Iterator[list[http1.Connection]]:
+    """Clients whose requests all arrive while the first of them is on its way."""
     emulator.arm({"delay": "500ms"}, operation="send", count=1)
     with ExitStack() as stack:
-        clients = []
-        for path, headers, body in parts:
-            client = stack.enter_context(http1.Connection(gateway.port))
+        clients = [stack.enter_context(http1.Connection(gateway.port)) for _ in parts]
+        for client, (path, headers, body) in zip(clients, parts, strict=True):
             fields = [*headers, ("content-length", str(len(body)))]
             client.send(http1.head("POST", path, fields) + body)
-            clients.append(client)
-            if len(clients) == 1:
-                gateway.wait_until(lambda: callouts(gateway) >= 1, "first message")
+            if client is clients[0]:
+                gateway.wait_until(lambda: callouts(gateway) == 1, "first message")
+        yield clients
+
+
+def together(gateway: Envoy, emulator: Emulator, parts: list[Part]) -> list[Answer]:
+    """The answers to requests that all arrive while the first of them is on its way."""
+    with waiting(gateway, emulator, parts) as clients:
         return [client.answer() for client in clients]
 
 
@@ -77,15 +84,8 @@ def test_a_quiet_route_pays_nothing(batching: Envoy, emulator: Emulator) -> None
 
 
 def test_messages_of_a_refused_batch_go_one_by_one(batching: Envoy, emulator: Emulator) -> None:
-    emulator.arm({"delay": "500ms"}, operation="send", count=1)
-    with ExitStack() as stack:
-        clients = [stack.enter_context(http1.Connection(batching.port)) for _ in range(5)]
-        request = http1.head("POST", "/load", [("content-length", "1")]) + b"x"
-        clients[0].send(request)
-        batching.wait_until(lambda: callouts(batching) == 1, "first message")
-        for client in clients[1:]:
-            client.send(request)
-        # Waits behind the first, which is still held: the batch, then the first of its messages.
+    with waiting(batching, emulator, plain(*[b"x"] * 5)) as clients:
+        # The first is held already: these are for the batch, and for the first of its messages.
         emulator.arm({"status": 400}, operation="send", count=2)
         answers = [client.answer() for client in clients]
     statuses = sorted(answer.status for answer in answers)
@@ -122,14 +122,7 @@ def test_what_is_not_text_goes_by_itself(batching: Envoy, emulator: Emulator) ->
 def test_a_client_that_leaves_does_not_disturb_the_others(
     batching: Envoy, emulator: Emulator
 ) -> None:
-    emulator.arm({"delay": "500ms"}, operation="send", count=1)
-    with ExitStack() as stack:
-        clients = [stack.enter_context(http1.Connection(batching.port)) for _ in range(6)]
-        request = http1.head("POST", "/load", [("content-length", "1")]) + b"x"
-        clients[0].send(request)
-        batching.wait_until(lambda: callouts(batching) == 1, "first message")
-        for client in clients[1:]:
-            client.send(request)
+    with waiting(batching, emulator, plain(*[b"x"] * 6)) as clients:
         for client in clients[1:4]:
             client.reset()
         for client in (clients[0], *clients[4:]):
