@@ -42,8 +42,12 @@ PYTEST ?=
 QUICK ?=
 BENCH ?= $(if $(QUICK),--connections 64 --bodies 50 --rounds 3)
 
-.PHONY: help build command tools worker test test-native test-e2e bench lint demo demo-orders run clean toolchain redis \
-  browser
+# Arguments for the count, such as FUEL=--calls. FUEL=--write makes what is counted the expectation.
+FUEL ?=
+MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --expected tests/fuel/expected.json
+
+.PHONY: help build command tools worker test test-native test-e2e bench bench-fuel lint demo demo-orders run clean \
+  toolchain redis browser
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +59,7 @@ command: toolchain ## Build the command that checks configurations, target/tools
 	$(CARGO) build --profile tools --bin envoy-service-bus -p envoy-service-bus
 
 tools: toolchain
-	$(CARGO) build --profile tools -p service-bus-emulator -p service-bus-load
+	$(CARGO) build --profile tools -p service-bus-emulator -p service-bus-load -p service-bus-fuel
 
 worker: toolchain
 	$(CARGO) build --profile tools -p order-worker
@@ -70,6 +74,9 @@ test-e2e: redis browser build tools worker $(PACKAGES) $(ENVOYS) ## Run the test
 
 bench: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
 	@$(SCRIPT) tests/bench/main.py --envoy=$(NEWEST_ENVOY) $(BENCH)
+
+bench-fuel: build tools ## Count the instructions and calls of the module for a request
+	@target/tools/service-bus-fuel $(MODULE_COSTS) $(FUEL)
 
 lint: toolchain $(PACKAGES) ## Check format and lints, for native and for wasm
 	$(CARGO) fmt --all --check
