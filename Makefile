@@ -27,7 +27,7 @@ export CHROMIUM CHROMEDRIVER
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
-SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py envoy/credentials/refresh_token.py tests/bench
+SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
 SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
 
 pinned = target/envoy/$(1)/envoy/_bin/envoy
@@ -50,7 +50,7 @@ MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --e
   toolchain redis browser
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: toolchain ## Build the module that Envoy loads
 	$(CARGO) build --release --target wasm32-wasip1 --lib -p envoy-service-bus
@@ -94,6 +94,24 @@ demo-orders: redis build tools worker $(PACKAGES) $(NEWEST_ENVOY) ## Follow orde
 run: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Start Envoy and the emulator, and stay up until Ctrl-C
 	@$(SCRIPT) tests/demo.py --envoy=$(NEWEST_ENVOY) --stay
 
+# What of Node is needed to make and to check what is released; nothing else needs it.
+NODE_TOOLS := target/node/installed
+PACKAGED := target/package
+
+.PHONY: package test-package package-check
+package: toolchain $(NODE_TOOLS) ## Make what is released in target/package: module, image, checksums (needs npm)
+	$(PYTHON) .ci/package.py --wasm-opt=target/node/node_modules/.bin/wasm-opt --build-dir=target/package-build $(PACKAGED)
+
+test-package: package build tools $(PACKAGES) $(ENVOYS) ## Test what `make package` makes
+	$(VENV)/bin/python -m pytest tests/e2e/test_package.py --package=$(PACKAGED) $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+
+package-check: package ## Make the package again in another place, and compare
+	@other=$$(mktemp -d) && trap 'rm -rf "$$other"' EXIT && \
+	git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$$other" && \
+	$(PYTHON) "$$other/.ci/package.py" --wasm-opt=$(CURDIR)/target/node/node_modules/.bin/wasm-opt \
+	  --build-dir="$$other/build" "$$other/package" && \
+	diff -r $(PACKAGED) "$$other/package" && echo "make: both packages are the same, byte for byte"
+
 clean: ## Remove all that the other targets have made
 	rm -rf target $(VENV)
 
@@ -119,6 +137,13 @@ $(PACKAGES): tests/requirements.txt
 	  { echo "make: $(PYTHON) cannot make a virtual environment: install python3-venv (its name on Debian and Ubuntu)" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+$(NODE_TOOLS): .ci/package.json .ci/package-lock.json
+	@command -v npm >/dev/null || { echo "make: npm is not there: install Node 20 or later" >&2; exit 1; }
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 target/envoy/%/envoy/_bin/envoy: | $(PACKAGES)

@@ -26,6 +26,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("real Envoy")
     group.addoption("--envoy", action="append", default=[], help="an Envoy binary; may be repeated")
     group.addoption("--target-dir", default="target", help="where cargo has put what it built")
+    group.addoption("--package", type=Path, help="what `make package` has made, to be tested")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # `make test-package` names a package; other runs have none.
+    missing = config.getoption("--package") is None
+    return True if missing and collection_path.name == "test_package.py" else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
