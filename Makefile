@@ -98,12 +98,15 @@ run: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Start Envoy and the emulator, an
 NODE_TOOLS := target/node/installed
 PACKAGED := target/package
 
-.PHONY: package test-package package-check
+.PHONY: package test-package package-check check-manifests
 package: toolchain $(NODE_TOOLS) ## Make what is released in target/package: module, image, checksums (needs npm)
 	$(PYTHON) .ci/package.py --wasm-opt=target/node/node_modules/.bin/wasm-opt --build-dir=target/package-build $(PACKAGED)
 
 test-package: package build tools $(PACKAGES) $(ENVOYS) ## Test what `make package` makes
 	$(VENV)/bin/python -m pytest tests/e2e/test_package.py --package=$(PACKAGED) $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+
+check-manifests: $(NODE_TOOLS) ## Hold the manifests to the published schemas (needs npm)
+	@cp .ci/check-manifests.mjs target/node && cd target/node && node check-manifests.mjs $(CURDIR)
 
 package-check: package ## Make the package again in another place, and compare
 	@other=$$(mktemp -d) && trap 'rm -rf "$$other"' EXIT && \
