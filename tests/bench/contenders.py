@@ -96,7 +96,7 @@ def ours(route: dict, batch: dict | None = None) -> Callable[[Path, int], Gatewa
     """The filter, with one route."""
 
     def configure(module: Path, upstream: int) -> GatewayConfiguration:
-        change = {"routes": [route], "delivery": {"batch": batch}}
+        change = {"routes": [route], "filter_state": False, "delivery": {"batch": batch}}
         return base(module, upstream).merge_plugin(change)
 
     return configure
