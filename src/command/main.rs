@@ -3,6 +3,7 @@
 #![cfg(not(target_family = "wasm"))]
 
 mod check;
+mod import_apim;
 mod input;
 mod output;
 mod render;
@@ -36,6 +37,7 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Options),
+    ImportApim(import_apim::Options),
     Render(render::Options),
     Sas(sas::Options),
     Schema(schema::Options),
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     let Options { command, json } = Options::parse();
     let verdict = match &command {
         Command::Check(options) => check::execute(options, json),
+        Command::ImportApim(options) => import_apim::execute(options, json),
         Command::Render(options) => render::execute(options, json),
         Command::Sas(options) => sas::execute(options, json),
         Command::Schema(options) => schema::execute(options),

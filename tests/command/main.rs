@@ -9,6 +9,8 @@
 
 mod check;
 mod control_planes;
+mod import_apim;
+mod import_apim_recipe;
 mod program;
 mod render;
 mod render_request;
@@ -20,7 +22,7 @@ mod surroundings;
 #[test]
 fn the_help_names_each_command() {
     let help = program::run(&["--help"]).stdout;
-    for name in ["check", "render", "sas", "schema"] {
+    for name in ["check", "import-apim", "render", "sas", "schema"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(name)), "{name}: {help}");
         let help = program::run(&[name, "--help"]);
         assert_eq!(help.code, 0);
