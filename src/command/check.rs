@@ -84,28 +84,35 @@ fn counted(count: usize, what: &str) -> String {
 
 fn findings(survey: &mut Survey, files: &[PathBuf]) -> Vec<Finding> {
     let mut findings = std::mem::take(&mut survey.findings);
-    let mut read: Vec<(&Plugin, Role)> = vec![];
+    let mut read: Vec<(&Plugin, Option<Role>)> = vec![];
     for plugin in &survey.plugins {
-        let Some(text) = &plugin.configuration else { continue };
+        let Some(text) = &plugin.configuration else {
+            read.push((plugin, None));
+            continue;
+        };
         match Config::parse(text.as_str().as_bytes(), Environment::Unknown) {
             Ok(Config { role, warnings }) => {
                 findings.extend(warnings.iter().map(|one| {
                     let at = text.position(one.offset);
                     Finding::warning(&plugin.file, at, &one.place, &one.message)
                 }));
-                read.push((plugin, role));
+                read.push((plugin, Some(role)));
             }
-            Err(errors) => findings.extend(errors.iter().map(|one| {
-                let at = text.position(one.offset);
-                Finding::error(&plugin.file, at, &one.place, without_line(&one.message))
-            })),
+            Err(errors) => {
+                read.push((plugin, None));
+                findings.extend(errors.iter().map(|one| {
+                    let at = text.position(one.offset);
+                    Finding::error(&plugin.file, at, &one.place, without_line(&one.message))
+                }));
+            }
         }
     }
     for (plugin, role) in &read {
-        let gate = |(other, role): &(&Plugin, Role)| {
-            matches!(role, Role::Gate(_)) && other.follows(plugin)
+        let gate = |(other, role): &(&Plugin, Option<Role>)| {
+            matches!(role, Some(Role::Gate(_))) && other.follows(plugin)
         };
         let gate_after = read.iter().any(gate);
+        let role = role.as_ref();
         findings.extend(Case { plugin, role, survey, gate_after }.findings());
     }
     if survey.plugins.is_empty() && findings.is_empty() {

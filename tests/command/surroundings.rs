@@ -84,6 +84,12 @@ fn a_filter_that_fails_must_not_let_requests_pass() {
         &format!("fail_open: {message}"),
     );
     fine("failure_policy: FAIL_RELOAD", "fail_open: false");
+
+    // Whatever else is wrong: nobody should have to mend that first to hear of it.
+    let text = SHIPPED.replace("FAIL_RELOAD", "FAIL_OPEN").replace("\"1h\"", "\"soon\"");
+    let found = findings(&text);
+    assert!(found.iter().any(|line| line.contains(message)), "{found:?}");
+    assert_eq!(found.last().unwrap(), "1 configuration: 1 error, 1 warning");
 }
 
 #[test]

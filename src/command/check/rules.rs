@@ -17,7 +17,8 @@ const GATEWAY_BUFFER: u64 = 32 * 1024;
 /// One instance of the filter and what is known about it.
 pub(super) struct Case<'a> {
     pub(super) plugin: &'a Plugin,
-    pub(super) role: &'a Role,
+    /// `None` when its configuration cannot be read.
+    pub(super) role: Option<&'a Role>,
     pub(super) survey: &'a Survey,
     /// Whether a gate works after it.
     pub(super) gate_after: bool,
@@ -32,7 +33,7 @@ impl Case<'_> {
         }
         let Some(configuration) = &self.plugin.configuration else { return findings };
         let names = References::read(configuration);
-        if let Role::Sender(sender) = self.role {
+        if let Some(Role::Sender(sender)) = self.role {
             self.variables(&names, &mut findings);
             if self.plugin.platform != Platform::Unknown {
                 findings.extend(self.headers(sender, &names));
