@@ -111,9 +111,9 @@ fn findings(survey: &mut Survey, files: &[PathBuf]) -> Vec<Finding> {
         let gate = |(other, role): &(&Plugin, Option<Role>)| {
             matches!(role, Some(Role::Gate(_))) && other.follows(plugin)
         };
-        let gate_after = read.iter().any(gate);
+        let gates = read.iter().filter(|one| gate(one)).map(|(gate, _)| *gate).collect();
         let role = role.as_ref();
-        findings.extend(Case { plugin, role, survey, gate_after }.findings());
+        findings.extend(Case { plugin, role, survey, gates }.findings());
     }
     if survey.plugins.is_empty() && findings.is_empty() {
         let file: Rc<str> = files.first().map_or_else(|| "-".into(), |file| input::name(file));

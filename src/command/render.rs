@@ -28,7 +28,7 @@ use play::{Played, World};
 ///
 /// The request runs through the code of the filter itself. Nothing is sent, and no secret is
 /// needed or shown. Ends with 1 when the request would cause no callout: no route matches, or the
-/// filter refuses it.
+/// filter answers by itself.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
         printf 'POST /orders\\nhost: a\\n\\n{\"orderId\":\"7\"}' |\n    \
@@ -128,7 +128,7 @@ impl Shown<'_> {
     fn text(&self) -> String {
         match self.played {
             Played::Passed => "### no route matches: the request goes on untouched\n".to_owned(),
-            Played::Refused { route, reply } => {
+            Played::Answered { route, reply } => {
                 let route = self.route(*route);
                 format!("### route {route}: nothing is sent\n\n{}", reply_text(reply))
             }
@@ -153,8 +153,8 @@ impl Shown<'_> {
     fn json(&self) -> Json {
         match self.played {
             Played::Passed => json!({"outcome": "passed"}),
-            Played::Refused { route, reply } => json!({
-                "outcome": "refused",
+            Played::Answered { route, reply } => json!({
+                "outcome": "answered",
                 "route": self.route(*route),
                 "reply": reply_json(reply),
             }),

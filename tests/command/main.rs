@@ -7,6 +7,7 @@
     reason = "a test may fail by panic"
 )]
 
+mod broken;
 mod check;
 mod control_planes;
 mod import_apim;

@@ -7,6 +7,7 @@ use crate::program::{Ended, run};
 
 const SHIPPED: &str = include_str!("../../envoy/envoy.yaml");
 const FINE: &str = "1 configuration: 0 errors, 0 warnings";
+const PAIR: &str = "2 configurations: 0 errors, 0 warnings";
 
 /// The shipped configuration with a change, and the line of it that holds `line`.
 fn changed(from: &str, to: &str, line: &str) -> (String, usize) {
@@ -58,9 +59,24 @@ fn what_is_shipped_is_fine() {
         }
     }
     assert!(checked >= 2, "{checked}");
-    for file in ["envoy/envoy.yaml", "envoy/orders.yaml"] {
-        let ended = run(&["check", "--strict", file]);
-        assert_eq!(ended, Ended::quiet(0, format!("{FINE}\n")), "{file}");
+    let together: [(&str, &[&str]); 6] = [
+        (FINE, &["envoy/envoy.yaml"]),
+        (FINE, &["envoy/orders.yaml"]),
+        (FINE, &["envoy/istio/filter.yaml", "envoy/istio/service-bus.yaml"]),
+        (PAIR, &["envoy/istio/sender-and-gate.yaml", "envoy/istio/service-bus.yaml"]),
+        (
+            PAIR,
+            &[
+                "envoy/envoy-gateway/filter.yaml",
+                "envoy/envoy-gateway/gateway.yaml",
+                "envoy/envoy-gateway/service-bus.yaml",
+            ],
+        ),
+        (PAIR, &["envoy/higress/service-bus.yaml"]),
+    ];
+    for (summary, files) in together {
+        let ended = run(&[&["check", "--strict"], files].concat());
+        assert_eq!(ended, Ended::quiet(0, format!("{summary}\n")), "{files:?}");
     }
 }
 
@@ -128,12 +144,23 @@ fn a_filter_that_lets_the_headers_go_needs_one_that_holds_them() {
               config:
                 configuration:
                   '@type': type.googleapis.com/google.protobuf.StringValue
-                  value: '{\"role\": \"gate\", \"routes\": [{\"match\": {\"path\": \"/orders\"}}]}'
+                  value: '{\"role\": \"gate\",
+                    \"routes\": [{\"match\": {\"path\": \"/orders\", \"methods\": [\"POST\"]}}]}'
 ";
-    assert_eq!(with(gate), ["2 configurations: 0 errors, 0 warnings"]);
+    // Of three routes the gate holds one.
+    let found = with(gate);
+    assert_eq!(found.len(), 3, "{found:?}");
+    let message = "no gate after the filter has the same `match`: requests of this route go on \
+                   before their message is sent";
+    for (index, finding) in found.iter().take(2).enumerate() {
+        let place = format!("warning: routes[{}].match: {message}", index + 1);
+        assert!(finding.ends_with(&place), "{finding}");
+    }
     let before = "          # Authentication, authorization and rate limits belong before";
     let text = SHIPPED.replace(namespace, &goes_on).replace(before, &format!("{gate}{before}"));
-    assert_eq!(findings(&text).len(), 2, "a gate before the sender holds nothing");
+    let found = findings(&text);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("header_mode: continue needs something after"), "{found:?}");
 }
 
 #[test]

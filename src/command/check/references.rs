@@ -1,5 +1,7 @@
 //! What a configuration names that must be somewhere else: clusters, variables, paths.
 
+use serde_json::Value as Json;
+
 use crate::text::{Position, Text};
 use crate::yaml::{self, Node};
 
@@ -11,6 +13,18 @@ pub(super) struct Reference {
     pub(super) name: String,
 }
 
+/// Which requests a route takes.
+#[derive(Debug)]
+pub(super) struct RouteMatch {
+    pub(super) place: String,
+    pub(super) at: Position,
+    /// The fixed start of its path.
+    pub(super) path: String,
+    pub(super) json: Json,
+    /// Whether the route sends messages.
+    pub(super) sends: bool,
+}
+
 /// The names in one configuration.
 #[derive(Debug, Default)]
 pub(super) struct References {
@@ -20,8 +34,7 @@ pub(super) struct References {
     pub(super) others: Vec<Reference>,
     /// Variables of the environment.
     pub(super) variables: Vec<Reference>,
-    /// The fixed start of each route's path.
-    pub(super) paths: Vec<String>,
+    pub(super) matches: Vec<RouteMatch>,
     pub(super) header_mode: Option<Position>,
     pub(super) max_body_bytes: Option<Position>,
 }
@@ -52,10 +65,19 @@ impl References {
             let place = format!("{place}lookup.");
             self.others.extend(reference(lookup, "cluster", &place));
         }
-        if let Some(matches) = route.get("match") {
+        if let Some(value) = route.get("dry_run").and_then(|node| node.get("value")) {
+            self.variables.extend(reference(value, "env", &format!("{place}dry_run.value.")));
+        }
+        if let Some((key, matches)) = route.member("match") {
             let keys = ["path", "path_prefix", "path_template"];
             let path = keys.iter().find_map(|key| matches.str_of(key)).unwrap_or_default();
-            self.paths.push(path.split('{').next().unwrap_or_default().to_owned());
+            self.matches.push(RouteMatch {
+                place: format!("{place}match"),
+                at: key.at,
+                path: path.split('{').next().unwrap_or_default().to_owned(),
+                json: serde_json::from_str(matches.to_json().as_str()).unwrap_or_default(),
+                sends: route.get("send").is_some(),
+            });
         }
     }
 

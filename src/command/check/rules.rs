@@ -20,8 +20,8 @@ pub(super) struct Case<'a> {
     /// `None` when its configuration cannot be read.
     pub(super) role: Option<&'a Role>,
     pub(super) survey: &'a Survey,
-    /// Whether a gate works after it.
-    pub(super) gate_after: bool,
+    /// The gates that work after it.
+    pub(super) gates: Vec<&'a Plugin>,
 }
 
 impl Case<'_> {
@@ -37,6 +37,7 @@ impl Case<'_> {
             self.variables(&names, &mut findings);
             if self.plugin.platform != Platform::Unknown {
                 findings.extend(self.headers(sender, &names));
+                findings.extend(self.routes_held(sender, &names));
                 self.clusters(&names, &mut findings);
                 findings.extend(self.buffers(sender, &names));
                 findings.extend(self.timeouts(sender, &names));
@@ -78,10 +79,7 @@ impl Case<'_> {
                  requests hang: use \"continue\" and a second instance with \"role\": \"gate\" \
                  after this one"
             }
-            (HeaderMode::Continue, _) if plugin.buffer_after || self.gate_after => return None,
-            (HeaderMode::Continue, platform)
-                if platform != Platform::Envoy && self.survey.buffer_by_patch =>
-            {
+            (HeaderMode::Continue, _) if self.has_buffer() || !self.gates.is_empty() => {
                 return None;
             }
             (HeaderMode::Continue, _) => {
@@ -91,6 +89,28 @@ impl Case<'_> {
             }
         };
         Some(self.warning(at, "header_mode", message))
+    }
+
+    fn has_buffer(&self) -> bool {
+        let by_patch = self.plugin.platform != Platform::Envoy && self.survey.buffer_by_patch;
+        self.plugin.buffer_after || by_patch
+    }
+
+    /// A gate holds what it matches, and lets all else go.
+    fn routes_held(&self, sender: &Sender, names: &References) -> Vec<Finding> {
+        let lets_go = sender.header_mode == HeaderMode::Continue && !self.gates.is_empty();
+        if !lets_go || self.has_buffer() {
+            return vec![];
+        }
+        let texts = self.gates.iter().filter_map(|gate| gate.configuration.as_ref());
+        let held: Vec<_> = texts.flat_map(|text| References::read(text).matches).collect();
+        let open = names
+            .matches
+            .iter()
+            .filter(|own| own.sends && !held.iter().any(|gate| gate.json == own.json));
+        let message = "no gate after the filter has the same `match`: requests of this route go \
+                       on before their message is sent";
+        open.map(|own| self.warning(own.at, &own.place, message)).collect()
     }
 
     fn clusters(&self, names: &References, findings: &mut Vec<Finding>) {
@@ -172,7 +192,7 @@ impl Case<'_> {
         });
         let longest = waits.max().unwrap_or(Duration::ZERO);
         let short = self.plugin.timeouts.iter().filter(|timeout| {
-            timeout.after <= longest && names.paths.iter().any(|path| timeout.is_for(path))
+            timeout.after <= longest && names.matches.iter().any(|one| timeout.is_for(&one.path))
         });
         short
             .map(|timeout| {

@@ -30,8 +30,8 @@ pub(super) struct World {
 pub(super) enum Played {
     /// No route matches.
     Passed,
-    /// The filter answers by itself.
-    Refused { route: usize, reply: Reply },
+    /// The filter answers without a callout: it refuses the request, or shows its message.
+    Answered { route: usize, reply: Reply },
     /// A callout leaves; the reply is that to its success, where it is known.
     Sent { route: usize, callout: Callout, message: bool, reply: Option<Reply> },
 }
@@ -52,7 +52,7 @@ pub(super) fn play(sender: &Rc<Sender>, request: Request, world: World) -> Optio
     let route = exchange.waiting_on();
     let success = match step {
         Step::Pass => return Some(Played::Passed),
-        Step::Reply(reply, report) => return Some(Played::Refused { route: report.route, reply }),
+        Step::Reply(reply, report) => return Some(Played::Answered { route: report.route, reply }),
         Step::Wait => return None,
         Step::Send(submission) => {
             let success = Success::Message(submission.clone());
