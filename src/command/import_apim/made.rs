@@ -44,12 +44,16 @@ impl Cel {
         Self { is_plain: false, ..Self::plain(code, is_text) }
     }
 
-    /// A member of a map, which may not be there.
-    pub(super) fn member(map: &str, key: &str, is_text: bool) -> Self {
+    /// A member of a map, which may not be there, as the map itself may not.
+    pub(super) fn member(map: &Cel, key: &str, is_text: bool) -> Self {
+        let of = &map.code;
         let named = is_identifier(key);
-        let code = if named { format!("{map}.{key}") } else { format!("{map}[{}]", literal(key)) };
-        let presence =
-            if named { format!("has({code})") } else { format!("{} in {map}", literal(key)) };
+        let code = if named { format!("{of}.{key}") } else { format!("{of}[{}]", literal(key)) };
+        let own = if named { format!("has({code})") } else { format!("{} in {of}", literal(key)) };
+        let presence = match &map.presence {
+            Some(presence) => format!("{presence} && {own}"),
+            None => own,
+        };
         Self { presence: Some(presence), ..Self::plain(code, is_text) }
     }
 

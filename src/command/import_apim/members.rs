@@ -101,7 +101,7 @@ pub(super) fn index(
             fail(expr, "only the first of several values can be named")
         }
         (Value::Made(Made::Cel(cel)), Made::Text(key)) if !cel.is_text => {
-            Ok(Value::Made(Made::Cel(Cel::member(&cel.code, key, false))))
+            Ok(Value::Made(Made::Cel(Cel::member(&cel, key, false))))
         }
         (Value::Made(Made::Cel(cel)), Made::Json(number)) if number.is_u64() => {
             Ok(Value::Made(Made::Cel(Cel::plain(format!("{}[{number}]", cel.code), false))))
@@ -137,7 +137,10 @@ fn entry(expr: &Expr, thing: &Thing, key: &str, known: &Known) -> Result<Value, 
 }
 
 fn claim(name: &str) -> Value {
-    Value::Made(Made::Cel(Cel { is_text: true, ..Cel::member("jwt", name, true) }))
+    Value::Made(Made::Cel(Cel {
+        is_text: true,
+        ..Cel::member(&Cel::plain("jwt", false), name, true)
+    }))
 }
 
 /// `value.name(arguments)`.
@@ -242,14 +245,14 @@ fn call_made(expr: &Expr, made: Made, name: &str, arguments: &[Made]) -> Result<
         ("GetProperty" | "Value" | "GetValue", Made::Cel(cel), [Made::Text(key)])
             if !cel.is_text =>
         {
-            Ok(Value::Made(Made::Cel(Cel::member(&cel.code, key, false))))
+            Ok(Value::Made(Made::Cel(Cel::member(cel, key, false))))
         }
         ("SelectToken", Made::Cel(cel), [Made::Text(path)]) if !cel.is_text => {
             let path = path.trim_start_matches("$.");
             if path.contains(['[', '*', '?', '$']) || path.contains("..") {
                 return unknown(expr, name);
             }
-            let step = |cel: Cel, key| Cel::member(&cel.code, key, false);
+            let step = |cel: Cel, key| Cel::member(&cel, key, false);
             Ok(Value::Made(Made::Cel(path.split('.').fold(cel.clone(), step))))
         }
         (_, _, [argument]) if function(bare).is_some() => {
