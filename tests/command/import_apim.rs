@@ -264,3 +264,26 @@ fn what_is_turned_yields_what_it_did() {
         ]
     );
 }
+
+#[test]
+fn the_page_about_api_management_says_what_is_done() {
+    let mut rows = 0;
+    for line in include_str!("../../envoy/api-management.md").lines() {
+        let [_, theirs, ours, _] = line.split('|').collect::<Vec<_>>()[..] else { continue };
+        let code = |cell: &str| cell.split('`').nth(1).map(str::to_owned);
+        let (Some(theirs), Some(ours)) = (code(theirs), code(ours)) else { continue };
+        let root = ["context.", "Guid.", "DateTime."].iter().any(|root| theirs.starts_with(root));
+        if !root || !ours.starts_with("${") || theirs.ends_with("Query") {
+            continue;
+        }
+        let theirs = theirs.replace("[\"id\"]", "[\"order-id\"]");
+        let property = format!("<message-property name='a'>@({theirs})</message-property>");
+        let inside = format!("<message-properties>{property}</message-properties>");
+        let (config, left) = imported(&send(&inside), &NAMESPACE);
+        let made = config["routes"][0]["send"]["properties"]["a"].clone();
+        assert_eq!(made, ours.replace("path.id", "path.order_id"), "{theirs}");
+        assert_eq!(left, [""; 0], "{theirs}");
+        rows += 1;
+    }
+    assert!(rows >= 7, "{rows}");
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::import_apim::{import, imported, send};
-use crate::program::Ended;
+use crate::program::{Ended, run};
 
 /// A request to Service Bus with a header for its credentials.
 fn request(authorization: &str, more: &str) -> String {
@@ -126,6 +126,16 @@ fn a_request_to_a_store_becomes_a_lookup() {
             }}
         })
     );
+}
+
+#[test]
+fn the_page_about_api_management_shows_what_is_printed() {
+    let policy = "tests/command/policies/guarded.xml";
+    let ended = run(&["import-apim", "--operation", "POST /orders", policy]);
+    assert_eq!(ended.code, 1);
+    let page = include_str!("../../envoy/api-management.md");
+    let shown = format!("--operation 'POST /orders' {policy} > plugin.json\n{}```\n", ended.stderr);
+    assert!(page.contains(&shown), "{shown}");
 }
 
 /// What is left out of a policy that sends something, with its line.
