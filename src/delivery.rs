@@ -9,6 +9,7 @@
 //!                     +---- retry, fresh token, second way -----+
 //! ```
 
+mod alarm;
 mod breaker;
 mod callout;
 mod event;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+pub use alarm::Alarm;
 pub use callout::{Callout, DispatchError, Inquiry};
 pub use event::Event;
 pub use verdict::Answer;

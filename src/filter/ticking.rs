@@ -1,23 +1,21 @@
-//! Envoy's timer: it runs only while something waits, and is set only when it would come too late.
+//! Envoy's timer, which would go on with the same period.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::host;
+use crate::delivery::Alarm;
 
-/// When Envoy will call next, in delivery's steady time.
+/// When Envoy will call next.
 #[derive(Debug, Default)]
 pub(super) struct Ticking {
-    next: Cell<Option<Duration>>,
+    alarm: RefCell<Alarm>,
 }
 
-/// What Envoy's timer can tell apart.
-const STEP: Duration = Duration::from_millis(1);
-
 impl Ticking {
-    /// Envoy has called; it would go on with the same period.
+    /// Envoy has called.
     pub(super) fn has_ticked(&self, wake: Option<Duration>, now: Duration) {
-        self.next.set(None);
+        self.alarm.borrow_mut().has_rung();
         match wake {
             Some(_) => self.arm(wake, now),
             None => host::tick_every(Duration::ZERO),
@@ -26,11 +24,8 @@ impl Ticking {
 
     /// Sees to it that Envoy calls in `wake` at the latest.
     pub(super) fn arm(&self, wake: Option<Duration>, now: Duration) {
-        let Some(wake) = wake.map(|wake| wake.max(STEP)) else { return };
-        let at = now.saturating_add(wake);
-        if self.next.get().is_none_or(|next| next > at) {
-            host::tick_every(wake);
-            self.next.set(Some(at));
+        if let Some(wait) = self.alarm.borrow_mut().set(wake, now) {
+            host::tick_every(wait);
         }
     }
 }

@@ -1,0 +1,76 @@
+//! When the host's timer is to ring: only while something waits, and set anew only when it would
+//! ring too late.
+
+use std::time::Duration;
+
+/// A timer of the host's that rings once after it was set.
+#[derive(Debug, Default)]
+pub struct Alarm {
+    /// When it will ring, in delivery's time.
+    next: Option<Duration>,
+}
+
+/// What Envoy's timer can tell apart.
+const STEP: Duration = Duration::from_millis(1);
+/// So late it does not ring by itself: a clock that was set has moved delivery's time, but not the
+/// timer. To set a timer that is about to ring would put it off, and again with the next event.
+const OVERDUE: Duration = Duration::from_secs(1);
+
+impl Alarm {
+    /// It has rung, or was switched off.
+    pub fn has_rung(&mut self) {
+        self.next = None;
+    }
+
+    /// In how long it is to ring, if it must be set for something that waits for `wake`.
+    pub fn set(&mut self, wake: Option<Duration>, now: Duration) -> Option<Duration> {
+        let wake = wake?.max(STEP);
+        let at = now.saturating_add(wake);
+        let in_time = |next: Duration| next <= at && now.saturating_sub(next) < OVERDUE;
+        if self.next.is_some_and(in_time) {
+            return None;
+        }
+        self.next = Some(at);
+        Some(wake)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_000);
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn it_is_set_only_when_it_would_ring_too_late() {
+        let mut alarm = Alarm::default();
+        assert_eq!(alarm.set(None, NOW), None);
+        assert_eq!(alarm.set(Some(millis(500)), NOW), Some(millis(500)));
+        assert_eq!(alarm.set(Some(millis(600)), NOW), None);
+        assert_eq!(alarm.set(Some(millis(20)), NOW), Some(millis(20)));
+        assert_eq!(alarm.set(Some(millis(20)), NOW + millis(1)), None);
+        alarm.has_rung();
+        assert_eq!(alarm.set(Some(Duration::ZERO), NOW + millis(20)), Some(STEP));
+    }
+
+    #[test]
+    fn one_that_is_about_to_ring_is_not_put_off() {
+        let mut alarm = Alarm::default();
+        alarm.set(Some(millis(20)), NOW);
+        assert_eq!(alarm.set(Some(Duration::ZERO), NOW + millis(30)), None);
+    }
+
+    #[test]
+    fn it_is_set_anew_when_time_has_jumped_past_it() {
+        let mut alarm = Alarm::default();
+        let hour = Duration::from_secs(3600);
+        alarm.set(Some(hour), NOW);
+        let later = NOW + 2 * hour;
+        assert_eq!(alarm.set(Some(millis(25)), later), Some(millis(25)));
+        assert_eq!(alarm.set(Some(millis(25)), later), None);
+    }
+}
