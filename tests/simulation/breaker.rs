@@ -1,0 +1,128 @@
+//! The law of the circuit breaker, seen from outside: what leaves, how it ends, what is told.
+
+use std::time::Duration;
+
+use envoy_service_bus::config::DeliveryConfig;
+use envoy_service_bus::delivery::AttemptId;
+
+/// A callout of one of the workers.
+pub(crate) type By = (usize, AttemptId);
+
+/// What a namespace's breaker must be like.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    failures: u32,
+    open_for: Duration,
+    probe_time: Duration,
+    phase: Phase,
+    /// Begins anew whenever earlier results no longer count.
+    epoch: u32,
+    /// Failures in a row, when each success counts; a worker that sees no failures reports none.
+    least: u32,
+    /// Failures, when no success counts.
+    most: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Closed,
+    Open { since: Duration },
+    Probing { since: Duration, by: By, healthy: Option<bool> },
+}
+
+/// By how much a clock must be set back to end a wait.
+const MOMENT: Duration = Duration::from_secs(5);
+
+impl Breaker {
+    pub(crate) fn new(config: &DeliveryConfig) -> Option<Self> {
+        let breaker = config.circuit_breaker?;
+        Some(Self {
+            failures: breaker.failures,
+            open_for: breaker.open_for,
+            probe_time: config.attempt_timeout + Duration::from_secs(2),
+            phase: Phase::Closed,
+            epoch: 0,
+            least: 0,
+            most: 0,
+        })
+    }
+
+    /// A send leaves. The epoch that it belongs to.
+    pub(crate) fn sent(&mut self, by: By, day: Duration) -> u32 {
+        let probe = Phase::Probing { since: whole_millis(day), by, healthy: None };
+        match self.phase {
+            Phase::Closed => {}
+            Phase::Open { since } => {
+                assert!(is_over(since, self.open_for, day), "a send to an open breaker: {self:?}");
+                self.phase = probe;
+            }
+            Phase::Probing { since, .. } => {
+                assert!(is_over(since, self.probe_time, day), "a second probe: {self:?}");
+                self.epoch += 1;
+                self.phase = probe;
+            }
+        }
+        self.epoch
+    }
+
+    /// A send has ended, and the worker has been told so.
+    pub(crate) fn ended(&mut self, by: By, epoch: u32, healthy: bool) {
+        self.least = if healthy { 0 } else { self.least + u32::from(epoch == self.epoch) };
+        self.perhaps_ended(by, epoch, healthy);
+    }
+
+    /// A send has ended, and the worker may already have given it up.
+    pub(crate) fn perhaps_ended(&mut self, by: By, epoch: u32, was_healthy: bool) {
+        if epoch == self.epoch && !was_healthy {
+            self.most += 1;
+        }
+        if let Phase::Probing { by: prober, healthy, .. } = &mut self.phase
+            && *prober == by
+        {
+            *healthy = Some(was_healthy);
+        }
+    }
+
+    /// A worker says that it has opened.
+    pub(crate) fn opened(&mut self, day: Duration) {
+        match self.phase {
+            Phase::Closed => assert!(self.most >= self.failures, "opened too early: {self:?}"),
+            Phase::Open { .. } => panic!("opened twice: {self:?}"),
+            Phase::Probing { healthy, .. } => {
+                assert_eq!(healthy, Some(false), "opened without a probe's failure: {self:?}");
+            }
+        }
+        self.begin(Phase::Open { since: whole_millis(day) });
+    }
+
+    /// A worker says that it has closed.
+    pub(crate) fn closed(&mut self) {
+        let Phase::Probing { healthy, .. } = self.phase else {
+            panic!("closed without a probe: {self:?}")
+        };
+        assert_eq!(healthy, Some(true), "closed without a probe's success: {self:?}");
+        self.begin(Phase::Closed);
+    }
+
+    fn begin(&mut self, phase: Phase) {
+        (self.phase, self.epoch, self.least, self.most) = (phase, self.epoch + 1, 0, 0);
+    }
+
+    /// All that an event leads to has been done.
+    pub(crate) fn rest(&self) {
+        let late = self.phase == Phase::Closed && self.least >= self.failures;
+        assert!(!late, "not opened: {self:?}");
+        if let Phase::Probing { healthy: Some(true), .. } = self.phase {
+            panic!("not closed: {self:?}");
+        }
+    }
+}
+
+/// Workers tell each other milliseconds.
+fn whole_millis(day: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(day.as_millis()).unwrap())
+}
+
+fn is_over(since: Duration, span: Duration, day: Duration) -> bool {
+    since.saturating_sub(day) > MOMENT || day.saturating_sub(since) >= span
+}

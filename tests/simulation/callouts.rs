@@ -1,0 +1,277 @@
+//! Requests that come in, callouts that leave, and answers that come back.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use envoy_service_bus::delivery::{Answer, Callout, DispatchError, StreamId};
+use envoy_service_bus::exchange::{Exchange, Step};
+use envoy_service_bus::headers::Headers;
+use envoy_service_bus::template::Attributes;
+
+use super::breaker::{Breaker, By};
+use super::broker::{self, Address, Fate};
+use super::common::delivery::{answer, timed_out};
+use super::common::exchange::random;
+use super::common::tokens::{grant, says};
+use super::ledger::{Entry, History, status};
+use super::setup::one_of;
+use super::world::{Happening, World};
+
+/// A callout that has left.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    send: Option<Send>,
+    /// When its worker may give it up, in its own time.
+    give_up: Duration,
+    is_answered: bool,
+    is_lost: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Send {
+    to: Address,
+    ids: Vec<u32>,
+    epoch: u32,
+}
+
+impl World {
+    /// A client sends something.
+    pub(super) fn request(&mut self) -> (usize, StreamId) {
+        self.tally.requests += 1;
+        let id = u32::try_from(self.tally.requests).unwrap();
+        let worker = self.rng.usize(0..self.workers.len());
+        let path =
+            one_of(&mut self.rng, &["/raw", "/raw", "/raw", "/made", "/made", "/other", "/status"]);
+        let session = Some(self.rng.u32(0..8)).filter(|session| *session < 3);
+        let large = self.rng.u32(0..1000) < self.setup.large;
+        let pad = if large { self.rng.usize(40_000..130_000) } else { self.rng.usize(0..60) };
+        let poison = self.rng.u8(0..30) == 0;
+        let entity = one_of(&mut self.rng, &["blue", "green"]);
+        let pad = "x".repeat(pad);
+        let body = format!(r#"{{"n":{id},"to":"{entity}","poison":{poison},"pad":"{pad}"}}"#);
+        let (id_text, session_text) = (id.to_string(), session.unwrap_or_default().to_string());
+        let method = if path == "/status" { "GET" } else { "POST" };
+        let mut headers = vec![
+            (":method", method),
+            (":authority", "api.example.com"),
+            (":path", path),
+            ("idempotency-key", id_text.as_str()),
+        ];
+        if session.is_some() {
+            headers.push(("x-session", &session_text));
+        }
+        let headers: Headers = headers.into_iter().collect();
+        let stream = StreamId(id);
+        let mut exchange = Exchange::new(Rc::clone(&self.setup.sender), random);
+        assert!(matches!(exchange.headers_arrived(headers), Step::Wait));
+        let now = self.now();
+        let sent_body = if path == "/status" { vec![] } else { body.clone().into_bytes() };
+        let step = exchange.request_ended(sent_body, now, Attributes::default());
+        self.workers[worker].exchanges.insert(stream, exchange);
+        self.note(|| format!("w{worker}: {id} comes to {path}, session {session:?}"));
+        let config = self.setup.sender.delivery;
+        let (count, bytes) = self.open[worker];
+        let delivery = &mut self.workers[worker].delivery;
+        let size = match step {
+            Step::Inquire(inquiry) => {
+                delivery.inquire(stream, inquiry, now);
+                self.lookups.insert(id);
+                0
+            }
+            Step::Send(submission) => {
+                let size = submission.message.size();
+                let first =
+                    (submission.destination.namespace.clone(), submission.entity.path.clone());
+                let second = submission.fallback.as_ref().map(|fallback| {
+                    let entity = fallback.entity.as_ref().unwrap_or(&submission.entity);
+                    (fallback.destination.namespace.clone(), entity.path.clone())
+                });
+                delivery.submit(stream, submission, now);
+                let made = format!(r#"{{"n":{id},"poison":{poison}}}"#);
+                let body = if path == "/made" { made } else { body };
+                let deadline = delivery.time() + config.timeout;
+                let session = session.filter(|_| path == "/raw");
+                let history = History::default();
+                let entry = Entry { worker, body, session, first, second, deadline, size, history };
+                self.ledger.open(id, entry);
+                size
+            }
+            other => panic!("{other:?}"),
+        };
+        if count >= config.max_in_flight || bytes + size > config.max_buffered_bytes {
+            self.too_many = Some(id);
+        } else {
+            self.open[worker] = (count + 1, bytes + size);
+        }
+        self.settle_down(worker);
+        assert_eq!(self.too_many, None, "taken in spite of too many others");
+        (worker, stream)
+    }
+
+    /// A worker wants a callout.
+    pub(super) fn dispatch(&mut self, by: By, callout: Callout) {
+        self.note(|| {
+            let path = broker::header(&callout, ":path").unwrap();
+            let own = broker::header(&callout, "brokerproperties").unwrap_or_default();
+            let body = String::from_utf8_lossy(&callout.body);
+            let body: String = body.chars().take(200).collect();
+            let Callout { cluster, timeout, .. } = &callout;
+            format!("w{}: {:?} to {cluster}{path}, {timeout:?}: {own} {body}", by.0, by.1)
+        });
+        match callout.cluster.as_str() {
+            "store" => self.dispatch_other(by, &callout, lookup_answer),
+            "tokens" => self.dispatch_other(by, &callout, token_answer),
+            _ => self.dispatch_send(by, &callout),
+        }
+    }
+
+    fn dispatch_send(&mut self, by: By, callout: &Callout) {
+        let now = self.workers[by.0].delivery.time();
+        let (to, messages) = (broker::address(callout), broker::messages(callout));
+        self.ledger.sent(by, (&to, &messages), callout, now);
+        let day = self.now();
+        let epoch = self.breaker(&to.0).map_or(0, |breaker| breaker.sent(by, day));
+        let ids = messages.iter().map(|message| message.id).collect::<Vec<_>>();
+        self.tally.batches += u64::from(ids.len() > 1);
+        if self.broker.is_away(&to.0, &mut self.rng) {
+            self.ledger.not_sent(&ids);
+            let unknown = self.rng.u8(0..10) == 0;
+            if let Some(breaker) = self.breaker(&to.0) {
+                // A cluster that is not there says nothing about the broker, but ends a probe.
+                if unknown {
+                    breaker.perhaps_ended(by, epoch, false);
+                } else {
+                    breaker.ended(by, epoch, false);
+                }
+            }
+            return self.refuse(by, unknown);
+        }
+        let Fate { stores, answer } =
+            self.broker.fate(&to.0, &messages, callout.timeout, &mut self.rng);
+        if stores {
+            self.broker.store(&to, &messages);
+        }
+        self.expect(by, Some(Send { to, ids, epoch }), callout.timeout, answer);
+    }
+
+    fn breaker(&mut self, namespace: &str) -> Option<&mut Breaker> {
+        if !self.breakers.contains_key(namespace) {
+            let breaker = Breaker::new(&self.setup.sender.delivery)?;
+            self.breakers.insert(namespace.to_owned(), breaker);
+        }
+        self.breakers.get_mut(namespace)
+    }
+
+    /// A lookup, or a question for a token.
+    fn dispatch_other(&mut self, by: By, callout: &Callout, fair: fn(&mut Self) -> Answer) {
+        if self.broker.is_away(&callout.cluster, &mut self.rng) {
+            let unknown = self.rng.u8(0..10) == 0;
+            return self.refuse(by, unknown);
+        }
+        let Fate { answer, .. } =
+            self.broker.fate(&callout.cluster, &[], callout.timeout, &mut self.rng);
+        let answer = answer.map(|(delay, answer)| match status(&answer) {
+            Some(200 | 201) => (delay, fair(self)),
+            _ => (delay, answer),
+        });
+        self.expect(by, None, callout.timeout, answer);
+    }
+
+    fn refuse(&mut self, by: By, unknown: bool) {
+        let error =
+            if unknown { DispatchError::UnknownCluster } else { DispatchError::Unavailable };
+        self.note(|| format!("w{}: {:?} {error:?}", by.0, by.1));
+        self.tally.refused += 1;
+        let now = self.now();
+        self.workers[by.0].delivery.refused(by.1, error, now);
+    }
+
+    fn expect(
+        &mut self,
+        by: By,
+        send: Option<Send>,
+        timeout: Duration,
+        answer: Option<(Duration, Answer)>,
+    ) {
+        let now = self.workers[by.0].delivery.time();
+        let give_up = now + timeout + Duration::from_secs(2);
+        let is_answered = answer.is_some();
+        self.sent.insert(by, Sent { send, give_up, is_answered, is_lost: false });
+        let Some((delay, answer)) = answer else { return };
+        if self.rng.u8(0..50) == 0 {
+            let other = one_of(&mut self.rng, &[delay, delay * 2]);
+            self.later(other, Happening::Answer(by, timed_out()));
+        }
+        self.later(delay, Happening::Answer(by, answer));
+    }
+
+    /// A callout is answered, or one that was answered before.
+    pub(super) fn answer(&mut self, by: By, answer: &Answer) {
+        self.note(|| {
+            let text = String::from_utf8_lossy(&answer.body);
+            format!("w{}: {:?} is answered {:?}: {text}", by.0, by.1, status(answer))
+        });
+        let now = self.now();
+        let Some(Sent { send, is_lost, .. }) = self.sent.remove(&by) else {
+            self.tally.answered_twice += 1;
+            self.workers[by.0].delivery.answered(by.1, answer.clone(), now);
+            let effect = self.workers[by.0].delivery.poll();
+            assert_eq!(effect, None, "an answer that comes twice");
+            return self.settle_down(by.0);
+        };
+        if let Some(Send { to, ids, epoch }) = &send {
+            let steady = self.workers[by.0].delivery.time();
+            self.ledger.answered(by.1, ids, to, answer, steady);
+            let healthy = status(answer).is_some_and(|status| status < 500);
+            if let Some(breaker) = self.breaker(&to.0) {
+                if is_lost && !healthy {
+                    breaker.perhaps_ended(by, *epoch, false);
+                } else {
+                    breaker.ended(by, *epoch, healthy);
+                }
+            }
+        }
+        self.workers[by.0].delivery.answered(by.1, answer.clone(), now);
+        self.settle_down(by.0);
+        if let Some(Send { ids, .. }) = send.filter(|_| !is_lost) {
+            self.ledger.rest(&ids, answer);
+        }
+    }
+
+    /// A worker may now have given up callouts that Envoy has not answered.
+    pub(super) fn give_up_the_forgotten(&mut self, worker: usize) {
+        let now = self.workers[worker].delivery.time();
+        let lost: Vec<By> = self
+            .sent
+            .iter()
+            .filter(|(by, sent)| by.0 == worker && !sent.is_lost && sent.give_up <= now)
+            .map(|(by, _)| *by)
+            .collect();
+        for by in lost {
+            self.tally.forgotten += 1;
+            let Some(sent) = self.sent.get_mut(&by) else { continue };
+            sent.is_lost = true;
+            let (send, is_answered) = (sent.send.clone(), sent.is_answered);
+            if let Some(Send { to, epoch, .. }) = send
+                && let Some(breaker) = self.breaker(&to.0)
+            {
+                breaker.perhaps_ended(by, epoch, false);
+            }
+            if !is_answered {
+                self.sent.remove(&by);
+            }
+        }
+    }
+}
+
+fn lookup_answer(_: &mut World) -> Answer {
+    says("200", r#"{"status":"done"}"#)
+}
+
+fn token_answer(world: &mut World) -> Answer {
+    let life = one_of(&mut world.rng, &[3, 60, 3600]);
+    if world.rng.u8(0..10) == 0 {
+        return answer("500");
+    }
+    grant("a-token", world.now(), life)
+}

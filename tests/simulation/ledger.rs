@@ -1,0 +1,266 @@
+//! The laws of a message: what was promised to its client, where it may go, how often and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use envoy_service_bus::config::DeliveryConfig;
+use envoy_service_bus::delivery::{Answer, AttemptId, Callout};
+use envoy_service_bus::reply::{Outcome, Served, Settlement};
+
+use super::broker::{Address, Broker, Received, wish};
+
+/// All messages of one life.
+pub(crate) struct Ledger {
+    config: DeliveryConfig,
+    allow_duplicates: bool,
+    entries: BTreeMap<u32, Entry>,
+}
+
+/// What is known of a message.
+pub(crate) struct Entry {
+    pub(crate) worker: usize,
+    /// What Service Bus must get.
+    pub(crate) body: String,
+    pub(crate) session: Option<u32>,
+    pub(crate) first: Address,
+    pub(crate) second: Option<Address>,
+    /// In its worker's steady time, as all times here.
+    pub(crate) deadline: Duration,
+    pub(crate) size: usize,
+    pub(crate) history: History,
+}
+
+/// What has happened to a message.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// Callouts by where they went and whether the message was alone.
+    callouts: BTreeMap<(Address, bool), u32>,
+    /// Those that Envoy has begun.
+    attempts: u32,
+    on_its_way: Option<(AttemptId, Duration)>,
+    /// Whether one of them may have stored it.
+    in_doubt: bool,
+    has_fallen_back: bool,
+    /// Where it was refused in a batch, for what one of the messages is.
+    alone_at: Option<Address>,
+    /// When the broker wants it at the earliest, and which.
+    not_before: Option<(Address, Duration)>,
+    told: Option<Outcome>,
+}
+
+/// More than this many tokens are not tried.
+const SECOND_CHANCES: u32 = 2;
+
+impl Ledger {
+    pub(crate) fn new(config: DeliveryConfig, allow_duplicates: bool) -> Self {
+        Self { config, allow_duplicates, entries: BTreeMap::new() }
+    }
+
+    pub(crate) fn open(&mut self, id: u32, entry: Entry) {
+        assert!(self.entries.insert(id, entry).is_none());
+    }
+
+    /// A callout leaves.
+    pub(crate) fn sent(
+        &mut self,
+        (worker, attempt): (usize, AttemptId),
+        (to, messages): (&Address, &[Received]),
+        callout: &Callout,
+        now: Duration,
+    ) {
+        let alone = messages.len() == 1;
+        let most = self.config.batch.map_or(1, |batch| batch.max_messages);
+        assert!((1..=most).contains(&messages.len()), "a batch of {}", messages.len());
+        assert!(alone || callout.body.len() <= 256 * 1024, "{} bytes", callout.body.len());
+        assert!(callout.timeout >= Duration::from_millis(1), "a timeout that Envoy has not");
+        assert!(callout.timeout <= self.config.attempt_timeout, "{:?}", callout.timeout);
+        let session = self.entry(messages[0].id).session;
+        let tries = 1 + self.config.retries.max + SECOND_CHANCES;
+        let allow_duplicates = self.allow_duplicates;
+        for Received { id, body } in messages {
+            let entry = self.entry(*id);
+            let in_time = now + callout.timeout <= entry.deadline;
+            assert!(in_time, "{id} leaves too late for its client");
+            assert_eq!(entry.worker, worker, "{id} is another worker's");
+            assert_eq!(&entry.body, body, "{id} has changed");
+            assert_eq!(entry.session, session, "{id} travels with another session");
+            assert!(!entry.is_told(), "{id} leaves after its client was told");
+            entry.goes_to(*id, to, alone, now, allow_duplicates);
+            let history = &mut entry.history;
+            history.attempts += 1;
+            let times = history.callouts.entry((to.clone(), alone)).or_default();
+            *times += 1;
+            assert!(*times <= tries, "{id} leaves {times} times for {to:?}");
+            history.on_its_way = Some((attempt, now + callout.timeout + Duration::from_secs(2)));
+        }
+    }
+
+    /// Envoy has not begun a callout.
+    pub(crate) fn not_sent(&mut self, ids: &[u32]) {
+        for id in ids {
+            let history = &mut self.entry(*id).history;
+            history.attempts -= 1;
+            history.on_its_way = None;
+        }
+    }
+
+    /// The answer of a callout reaches the worker.
+    pub(crate) fn answered(
+        &mut self,
+        attempt: AttemptId,
+        ids: &[u32],
+        to: &Address,
+        answer: &Answer,
+        now: Duration,
+    ) {
+        let refusal = refusal(answer);
+        for id in ids {
+            let history = &mut self.entry(*id).history;
+            if history.on_its_way.is_none_or(|(own, _)| own != attempt) {
+                continue;
+            }
+            if history.on_its_way.take().is_some_and(|(_, give_up)| give_up <= now) {
+                history.in_doubt = true;
+                continue;
+            }
+            history.in_doubt |= may_be_stored(answer);
+            if refusal == Refusal::OfContent && ids.len() > 1 {
+                history.alone_at = Some(to.clone());
+            }
+            history.not_before = Some((to.clone(), now + wish(answer)));
+        }
+    }
+
+    /// All that an answer leads to has been done.
+    pub(crate) fn rest(&mut self, ids: &[u32], answer: &Answer) {
+        let refusal = refusal(answer);
+        let ends = match refusal {
+            Refusal::None => is_accepted(answer),
+            Refusal::OfContent => ids.len() == 1,
+            Refusal::OfAll => true,
+        };
+        for id in ids.iter().filter(|_| ends) {
+            assert!(self.entry(*id).is_told(), "{id} is not done with: {answer:?}");
+        }
+    }
+
+    /// A client hears of its message. Worker and size of the message.
+    pub(crate) fn settled(
+        &mut self,
+        id: u32,
+        settlement: &Settlement,
+        broker: &Broker,
+    ) -> (usize, usize) {
+        let entry = self.entry(id);
+        assert!(!entry.is_told(), "{id} is told twice");
+        let Settlement { outcome, attempts, served } = settlement;
+        assert_eq!(*attempts, entry.history.attempts, "attempts of {id}");
+        match outcome {
+            Outcome::Accepted => {
+                let at = if *served == Served::Primary {
+                    &entry.first
+                } else {
+                    entry.second.as_ref().unwrap()
+                };
+                assert!(broker.has(at, id), "{id} is accepted, and not stored at {at:?}");
+            }
+            Outcome::Failed(failure) => {
+                let known = entry.history.in_doubt || entry.history.on_its_way.is_some();
+                let doubtful = failure.reason.is_doubtful();
+                assert!(known || !doubtful, "{id} is in doubt for nothing: {failure:?}");
+            }
+            Outcome::Found(_) => panic!("{id} is a message"),
+        }
+        entry.history.told = Some(outcome.clone());
+        (entry.worker, entry.size)
+    }
+
+    /// Nothing more will happen.
+    pub(crate) fn close(&self, broker: &Broker) {
+        for (id, entry) in &self.entries {
+            let Some(told) = &entry.history.told else { panic!("{id} is never told") };
+            let places = [Some(&entry.first), entry.second.as_ref()];
+            let stored = places.into_iter().flatten().any(|place| broker.has(place, *id));
+            if let Outcome::Failed(failure) = told
+                && !failure.reason.is_doubtful()
+            {
+                assert!(!stored, "{id} is stored, and its client was told {failure:?}");
+            }
+        }
+    }
+
+    fn entry(&mut self, id: u32) -> &mut Entry {
+        self.entries.get_mut(&id).unwrap_or_else(|| panic!("nobody has sent a message {id}"))
+    }
+}
+
+impl Entry {
+    fn is_told(&self) -> bool {
+        self.history.told.is_some()
+    }
+
+    fn goes_to(
+        &mut self,
+        id: u32,
+        to: &Address,
+        alone: bool,
+        now: Duration,
+        allow_duplicates: bool,
+    ) {
+        let history = &mut self.history;
+        if let Some((_, give_up)) = history.on_its_way.take() {
+            assert!(give_up <= now, "{id} leaves twice at once");
+            history.in_doubt = true;
+        }
+        if *to == self.first {
+            assert!(!history.has_fallen_back, "{id} goes back");
+        } else {
+            assert_eq!(Some(to), self.second.as_ref(), "{id} goes astray");
+            let may = allow_duplicates || history.has_fallen_back || !history.in_doubt;
+            assert!(may, "{id} may be stored, and falls back");
+            history.has_fallen_back = true;
+        }
+        assert!(alone || history.alone_at.as_ref() != Some(to), "{id} was refused in a batch");
+        if let Some((at, time)) = &history.not_before {
+            assert!(at != to || *time <= now, "{id} leaves before the broker wants it");
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    None,
+    /// Perhaps for one message of a batch.
+    OfContent,
+    OfAll,
+}
+
+/// The broker's status; Envoy's own answers have none.
+pub(crate) fn status(answer: &Answer) -> Option<u16> {
+    answer.headers.first("x-envoy-upstream-service-time")?;
+    answer.headers.first_text(":status")?.parse().ok()
+}
+
+fn is_accepted(answer: &Answer) -> bool {
+    status(answer) == Some(201)
+}
+
+fn refusal(answer: &Answer) -> Refusal {
+    let exceeds = String::from_utf8_lossy(&answer.body).contains("exceeds the limit");
+    match status(answer) {
+        Some(400 | 413) => Refusal::OfContent,
+        Some(403) if exceeds => Refusal::OfContent,
+        Some(403 | 404 | 410) => Refusal::OfAll,
+        _ => Refusal::None,
+    }
+}
+
+fn may_be_stored(answer: &Answer) -> bool {
+    let body = String::from_utf8_lossy(&answer.body);
+    match status(answer) {
+        Some(408) => true,
+        Some(400..=499 | 503) => false,
+        Some(_) => !body.contains("50009"),
+        None => !body.contains("remote connection failure"),
+    }
+}

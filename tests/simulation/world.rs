@@ -1,0 +1,300 @@
+//! One life: what happens when, and what follows from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use envoy_service_bus::delivery::{Answer, Effect, Event, StreamId};
+use envoy_service_bus::exchange::Step;
+use envoy_service_bus::reply::{Outcome, Reason, Settlement};
+use fastrand::Rng;
+
+use super::breaker::{Breaker, By};
+use super::broker::Broker;
+use super::callouts::Sent;
+use super::common::NOW;
+use super::ledger::Ledger;
+use super::memory::Contended;
+use super::replay::{in_short, note, told};
+use super::setup::{Setup, one_of};
+pub(crate) use super::tally::Tally;
+use super::worker::Worker;
+
+/// All of one life.
+pub(crate) struct World {
+    pub(super) rng: Rng,
+    pub(super) setup: Setup,
+    pub(super) workers: Vec<Worker>,
+    pub(super) broker: Broker,
+    pub(super) ledger: Ledger,
+    pub(super) breakers: BTreeMap<String, Breaker>,
+    /// Callouts that are to be answered, or might be.
+    pub(super) sent: BTreeMap<By, Sent>,
+    /// Lookups that are not settled.
+    pub(super) lookups: BTreeSet<u32>,
+    /// Messages and lookups of each worker that are not settled, and their bytes.
+    pub(super) open: Vec<(usize, usize)>,
+    /// The request that must be told that there are too many.
+    pub(super) too_many: Option<u32>,
+    /// Time that no clock can change.
+    pub(super) real: Duration,
+    /// By how many milliseconds the clock of the day was set.
+    set: i64,
+    pub(super) tally: Tally,
+    to_come: BTreeMap<(Duration, u64), Happening>,
+    serial: u64,
+    pub(super) requests: u32,
+    pub(super) last_request: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) enum Happening {
+    Answer(By, Answer),
+    Leave(usize, StreamId),
+    Request,
+    SetClock,
+    Weather,
+}
+
+/// After the last request everything is settled within this time: the longest timeout, and twice
+/// the time until forgotten callouts are looked for.
+const QUIET_WITHIN: Duration = Duration::from_secs(30);
+/// Those that the broker's moods are drawn for.
+const NAMESPACES: [&str; 5] = [
+    "contoso.servicebus.windows.net",
+    "north.servicebus.windows.net",
+    "fabrikam.servicebus.windows.net",
+    "tokens",
+    "store",
+];
+
+impl World {
+    pub(crate) fn new(seed: u64, requests: u32) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let setup = Setup::draw(&mut rng);
+        let memory = Rc::new(Contended::new(seed, setup.contention));
+        let workers = (0..setup.workers)
+            .map(|_| Worker::new(&setup.sender, memory.clone(), rng.u64(..)))
+            .collect();
+        let config = setup.sender.delivery;
+        note(|| format!("{config:#?}"));
+        Self {
+            open: vec![(0, 0); setup.workers],
+            ledger: Ledger::new(config, setup.allow_duplicates),
+            rng,
+            setup,
+            workers,
+            broker: Broker::default(),
+            breakers: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            lookups: BTreeSet::new(),
+            too_many: None,
+            real: Duration::ZERO,
+            set: 0,
+            tally: Tally::default(),
+            to_come: BTreeMap::new(),
+            serial: 0,
+            requests,
+            last_request: Duration::ZERO,
+        }
+    }
+
+    /// Lives it to its end.
+    pub(crate) fn run(mut self) -> Tally {
+        self.later(Duration::ZERO, Happening::Weather);
+        self.later(Duration::ZERO, Happening::Request);
+        if self.setup.jumps {
+            self.later(Duration::from_millis(50), Happening::SetClock);
+        }
+        while !self.is_over() {
+            self.tally.events += 1;
+            let bell =
+                self.workers.iter().enumerate().filter_map(|(w, it)| Some((it.rings_at?, w)));
+            let bell = bell.min();
+            let next = self.to_come.first_key_value().map(|(key, _)| *key);
+            match (bell, next) {
+                (Some((at, worker)), next) if next.is_none_or(|(due, _)| at <= due) => {
+                    self.real = self.real.max(at);
+                    self.ring(worker);
+                }
+                (_, Some(key)) => {
+                    self.real = self.real.max(key.0);
+                    if let Some(happening) = self.to_come.remove(&key) {
+                        self.happen(happening);
+                    }
+                }
+                (_, None) => panic!("work that nothing will wake"),
+            }
+        }
+        self.close()
+    }
+
+    fn is_over(&self) -> bool {
+        if self.requests > 0 || !self.to_come.is_empty() {
+            return false;
+        }
+        let quiet = self.workers.iter().all(|worker| worker.delivery.is_quiet());
+        let late = self.real > self.last_request + QUIET_WITHIN;
+        assert!(quiet || !late, "work that never ends: {:?}", self.open);
+        quiet
+    }
+
+    fn close(self) -> Tally {
+        for (worker, open) in self.workers.iter().zip(&self.open) {
+            assert_eq!(*open, (0, 0));
+            assert_eq!(worker.delivery.in_flight(), 0);
+            assert_eq!(worker.delivery.buffered_bytes(), 0);
+            assert!(worker.exchanges.is_empty(), "clients without an answer");
+        }
+        assert!(self.lookups.is_empty(), "lookups without an end");
+        self.ledger.close(&self.broker);
+        self.tally
+    }
+
+    /// The clock of the day.
+    pub(super) fn now(&self) -> Duration {
+        let set = Duration::from_millis(self.set.unsigned_abs());
+        let unset = NOW + self.real;
+        if self.set < 0 { unset - set } else { unset + set }
+    }
+
+    pub(super) fn later(&mut self, wait: Duration, happening: Happening) {
+        self.serial += 1;
+        self.to_come.insert((self.real + wait, self.serial), happening);
+    }
+
+    pub(super) fn note(&self, line: impl FnOnce() -> String) {
+        note(|| format!("{:>12.6} {}", self.real.as_secs_f64(), line()));
+    }
+
+    fn up_to(&mut self, most: Duration) -> Duration {
+        Duration::from_micros(self.rng.u64(0..=u64::try_from(most.as_micros()).unwrap()))
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Answer(by, answer) => self.answer(by, &answer),
+            Happening::Leave(worker, stream) => {
+                self.note(|| format!("w{worker}: client {} leaves", stream.0));
+                let left = self.workers[worker].exchanges.remove(&stream).is_some();
+                self.tally.left += u64::from(left);
+            }
+            Happening::Request => {
+                if self.requests == 0 {
+                    return;
+                }
+                self.requests -= 1;
+                self.last_request = self.real;
+                let (worker, stream) = self.request();
+                if self.rng.u8(0..20) == 0 {
+                    let wait = self.up_to(Duration::from_millis(30));
+                    self.later(wait, Happening::Leave(worker, stream));
+                }
+                // In bursts, as it happens.
+                let burst = self.rng.u8(0..4) == 0;
+                let pause = if burst { Duration::ZERO } else { self.up_to(self.setup.pause) };
+                self.later(pause, Happening::Request);
+            }
+            Happening::SetClock => {
+                let seconds = one_of(&mut self.rng, &[-7200, -60, -6, -4, 1, 4, 60, 7200]);
+                self.set += seconds * 1000;
+                self.tally.clocks_set += 1;
+                self.note(|| format!("the clock is set by {seconds} s"));
+                self.again(Duration::from_secs(10), Happening::SetClock);
+            }
+            Happening::Weather => {
+                let name = one_of(&mut self.rng, &NAMESPACES);
+                let mood = self.broker.turn(name, self.setup.fair, &mut self.rng);
+                self.note(|| format!("{name} is {mood:?}"));
+                self.again(self.setup.weather, Happening::Weather);
+            }
+        }
+    }
+
+    fn again(&mut self, most: Duration, happening: Happening) {
+        if self.requests > 0 {
+            let wait = self.up_to(most);
+            self.later(wait, happening);
+        }
+    }
+
+    /// Envoy's timer calls a worker.
+    fn ring(&mut self, worker: usize) {
+        let now = self.now();
+        self.workers[worker].has_rung();
+        self.workers[worker].delivery.tick(now);
+        self.give_up_the_forgotten(worker);
+        self.settle_down(worker);
+    }
+
+    /// Does what a worker wants, and holds it to its laws.
+    pub(super) fn settle_down(&mut self, worker: usize) {
+        while let Some(effect) = self.workers[worker].delivery.poll() {
+            match effect {
+                Effect::Dispatch(attempt, callout) => self.dispatch((worker, attempt), callout),
+                Effect::Settle(stream, settlement) => self.settle(worker, stream, settlement),
+                Effect::Tell(event) => self.tell(worker, &event),
+            }
+        }
+        let delivery = &self.workers[worker].delivery;
+        let (count, bytes) = self.open[worker];
+        let config = &self.setup.sender.delivery;
+        assert_eq!((delivery.in_flight(), delivery.buffered_bytes()), (count, bytes));
+        assert!(count <= config.max_in_flight && bytes <= config.max_buffered_bytes);
+        self.breakers.values().for_each(Breaker::rest);
+        self.workers[worker].arm(self.real);
+    }
+
+    fn settle(&mut self, worker: usize, stream: StreamId, settlement: Settlement) {
+        let id = stream.0;
+        self.note(|| format!("w{worker}: {id} is told {}", told(&settlement.outcome)));
+        let size = if self.lookups.remove(&id) {
+            0
+        } else {
+            let (own, size) = self.ledger.settled(id, &settlement, &self.broker);
+            assert_eq!(own, worker, "{id} is told by another worker");
+            size
+        };
+        let reason = match &settlement.outcome {
+            Outcome::Failed(failure) => Some(failure.reason),
+            Outcome::Accepted | Outcome::Found(_) => None,
+        };
+        let too_many = reason == Some(Reason::Overloaded);
+        assert_eq!(too_many, self.too_many == Some(id), "{id}: {reason:?}");
+        if too_many {
+            self.too_many = None;
+        } else {
+            let (count, bytes) = &mut self.open[worker];
+            (*count, *bytes) = (*count - 1, *bytes - size);
+        }
+        self.tally.told(reason);
+        self.reply(worker, stream, settlement);
+    }
+
+    /// What its client gets, if it is still there.
+    fn reply(&mut self, worker: usize, stream: StreamId, settlement: Settlement) {
+        let Some(mut exchange) = self.workers[worker].exchanges.remove(&stream) else { return };
+        let expected = match &settlement.outcome {
+            Outcome::Accepted => 202,
+            Outcome::Found(_) => 200,
+            Outcome::Failed(failure) => failure.reason.status(),
+        };
+        let Step::Reply(reply, _) = exchange.settled(settlement) else { panic!("no reply") };
+        assert_eq!(reply.status, expected);
+    }
+
+    fn tell(&mut self, worker: usize, event: &Event) {
+        self.note(|| format!("w{worker}: {}", in_short(event)));
+        let day = self.now();
+        let breaker = self.breakers.get_mut(event.namespace().as_str());
+        match event {
+            Event::BreakerOpened { .. } => breaker.unwrap().opened(day),
+            Event::BreakerClosed { .. } => breaker.unwrap().closed(),
+            Event::Sent { .. }
+            | Event::Repeated { .. }
+            | Event::FellBack { .. }
+            | Event::Credentials { .. } => {}
+        }
+        self.tally.event(event);
+    }
+}
