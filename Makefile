@@ -1,6 +1,6 @@
 # All that a fresh machine needs is rustup and Python 3: the wasm target, the tests' Python
 # packages and Envoy itself are set up here. The order scenario also needs redis-server, and the
-# tests need it, Chromium with its driver, and Prometheus's promtool.
+# tests need it, Chromium with its driver, and Prometheus.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -25,9 +25,10 @@ CHROMIUM ?= chromium
 CHROMEDRIVER ?= chromedriver
 export CHROMIUM CHROMEDRIVER
 
-# Prometheus's own tool, which checks the alerts and the dashboard.
+# What reads the filter's metrics, and its tool, which checks the alerts and the dashboard.
+PROMETHEUS ?= prometheus
 PROMTOOL ?= promtool
-export PROMTOOL
+export PROMETHEUS PROMTOOL
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
@@ -51,7 +52,7 @@ FUEL ?=
 MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --expected tests/fuel/expected.json
 
 .PHONY: help build command tools worker test test-native test-e2e bench bench-fuel lint demo demo-orders run clean \
-  toolchain redis browser promtool
+  toolchain redis browser prometheus
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,12 +69,12 @@ tools: toolchain
 worker: toolchain
 	$(CARGO) build --profile tools -p order-worker
 
-test: redis browser promtool test-native test-e2e ## Run every test, those against real Envoys included
+test: redis browser prometheus test-native test-e2e ## Run every test, those against real Envoys included
 
 test-native: toolchain redis ## Run the tests that need no Envoy
 	$(CARGO) test --workspace
 
-test-e2e: redis browser promtool build tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
+test-e2e: redis browser prometheus build tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
 	$(VENV)/bin/python -m pytest tests/e2e $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
 bench: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
@@ -133,10 +134,12 @@ browser:
 	  "(Debian: apt-get install chromium chromium-driver; Fedora: dnf install chromium chromedriver)" \
 	  "or name them with CHROMIUM=/path/to/chromium CHROMEDRIVER=/path/to/chromedriver" >&2; exit 1; }; done
 
-promtool:
-	@command -v "$(PROMTOOL)" >/dev/null || { echo "make: $(PROMTOOL) is not there: install Prometheus" \
+prometheus:
+	@for program in "$(PROMETHEUS)" "$(PROMTOOL)"; do command -v "$$program" >/dev/null || \
+	  { echo "make: $$program is not there: install Prometheus" \
 	  "(Debian, Ubuntu: apt-get install prometheus; Fedora: dnf install golang-github-prometheus;" \
-	  "macOS: brew install prometheus) or name it with PROMTOOL=/path/to/promtool" >&2; exit 1; }
+	  "macOS: brew install prometheus)" \
+	  "or name it and its tool with PROMETHEUS=/path/to/prometheus PROMTOOL=/path/to/promtool" >&2; exit 1; }; done
 
 toolchain:
 	@command -v $(CARGO) >/dev/null || { echo "make: cargo is not there: install Rust with rustup" >&2; exit 1; }

@@ -12,10 +12,13 @@ import yaml
 from clients import http1
 from clients.customer import Customer
 from configuration.gateway import GatewayConfiguration
+from configuration.manifests import Manifests
+from configuration.orders import OrdersConfiguration
 from contract import assert_accepted
 from processes.emulator import Emulator
 from processes.envoy import Envoy
 from processes.program import ROOT
+from processes.prometheus import Prometheus
 from processes.promtool import promtool
 
 DASHBOARD = ROOT / "envoy" / "observability" / "dashboard.json"
@@ -116,6 +119,56 @@ def test_the_order_scenario_has_the_same_labels(order_gateway: Envoy, customer: 
     before = submitted()
     assert customer.submit().status == 202
     assert submitted() == before + 1
+
+
+def test_all_shipped_tags_are_the_same(module: Path) -> None:
+    tags = GatewayConfiguration(module).document["stats_config"]
+    assert OrdersConfiguration(module).document["stats_config"] == tags
+    [proxy] = Manifests.of("envoy-gateway").kind("EnvoyProxy")
+    assert proxy["spec"]["bootstrap"]["type"] == "Merge"
+    assert yaml.safe_load(proxy["spec"]["bootstrap"]["value"]) == {"stats_config": tags}
+
+
+def test_prometheus_makes_the_same_labels_where_envoy_does_not(
+    launch: Callable[..., Envoy], module: Path, emulator: Emulator, tmp_path: Path
+) -> None:
+    def shipped() -> GatewayConfiguration:
+        configuration = GatewayConfiguration(module).send_to(emulator.port)
+        return configuration.merge_plugin({"delivery": {"retries": {"base": "1ms"}}})
+
+    bare = shipped()
+    del bare.document["stats_config"]
+    gateways = {"tagged": launch(shipped()), "bare": launch(bare)}
+    for gateway in gateways.values():
+        emulator.arm({"status": 500}, entity="events", count=1)
+        for path in ("/orders", "/events/login"):
+            assert_accepted(http1.request(gateway.port, "POST", path, body=b"{}"))
+    prometheus = Prometheus(gateways, tmp_path)
+    try:
+        metrics = ["requests", "duration_milliseconds_bucket", "duration_milliseconds_count"]
+        metrics += ["callouts", "bytes_sent", "retries", "in_flight"]
+
+        def series(name: str) -> list[list[dict[str, str]]]:
+            return [prometheus.series(f"service_bus_{name}", gateway) for gateway in gateways]
+
+        for name in metrics:
+            prometheus.wait_until(lambda name=name: all(series(name)), f"series of {name}")
+            tagged, relabelled = series(name)
+            assert by_labels(relabelled) == by_labels(tagged), name
+        assert by_labels(series("requests")[1]) == sorted(
+            requests(route=name, entity=name, outcome="accepted") for name in ("events", "orders")
+        )
+        alerts = prometheus.rules()
+        assert len(alerts) > 10 and {rule["type"] for rule in alerts} == {"alerting"}
+    finally:
+        prometheus.stop()
+
+
+def by_labels(series: list[dict[str, str]]) -> list[tuple[tuple[str, str], ...]]:
+    order = ["route", "entity", "outcome", "destination", "namespace", "le"]
+    return sorted(
+        tuple(sorted(labels.items(), key=lambda label: order.index(label[0]))) for labels in series
+    )
 
 
 def test_grafana_asks_in_prometheus_language(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ use saphyr_parser::{Event, Parser};
 use serde_json::Value as Json;
 
 const DASHBOARD: &str = include_str!("../../envoy/observability/dashboard.json");
+const PROMETHEUS: &str = include_str!("../../envoy/observability/prometheus.yaml");
 const ALERTS: &str = include_str!("../../envoy/observability/alerts.yaml");
 
 /// What Prometheus sees of a metric.
@@ -156,6 +157,20 @@ fn the_dashboard_shows_all_that_is_counted() {
         dashboard().iter().flat_map(|expression| names(expression).metrics).collect();
     for (name, Exported { kind, .. }) in exported() {
         assert!(asked.iter().any(|series| is_series(series, &name, kind)), "{name}");
+    }
+}
+
+/// Where Envoy makes no labels, the scrape does, and has to know where a name begins.
+#[test]
+fn the_scrape_knows_every_name_of_a_namespace() {
+    let names = NamespaceMetric::ALL.map(|metric| match metric.kind() {
+        Kind::Histogram => format!("{}_(?:bucket|sum|count)", metric.as_str()),
+        Kind::Counter | Kind::Gauge => metric.as_str().to_owned(),
+    });
+    let names = names.join("|");
+    for groups in [format!("(.+)_(?:{names})"), format!(".+_({names})")] {
+        let expected = format!("regex: service_bus_namespace_{groups}\n");
+        assert_eq!(PROMETHEUS.matches(&expected).count(), 1, "{expected}");
     }
 }
 

@@ -9,16 +9,17 @@ import subprocess
 from processes.program import PATIENCE_SECONDS, ProgramFailed
 
 MISSING = """\
-promtool is not there, and alerts and dashboard are checked by it. Install Prometheus
-(Debian, Ubuntu: apt-get install prometheus; Fedora: dnf install golang-github-prometheus;
-macOS: brew install prometheus) or name it with PROMTOOL=/path/to/promtool."""
+{} is not there, and what is shipped for Prometheus is tested with it. Install Prometheus
+(Debian, Ubuntu: apt-get install prometheus; Fedora: dnf install golang-github-prometheus; macOS:
+brew install prometheus) or name it and its tool with PROMETHEUS=/path and PROMTOOL=/path."""
 
 
 def promtool(*arguments: str) -> None:
     """Runs the tool, which must find nothing wrong."""
-    tool = shutil.which(os.environ.get("PROMTOOL", "promtool"))
+    name = os.environ.get("PROMTOOL", "promtool")
+    tool = shutil.which(name)
     if tool is None:
-        raise ProgramFailed(MISSING)
+        raise ProgramFailed(MISSING.format(name))
     done = subprocess.run(
         [tool, *arguments],
         capture_output=True,
