@@ -1,0 +1,44 @@
+"""A VM of the module that fails: nothing is promised, and a new one takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clients import http1
+from configuration.gateway import GatewayConfiguration
+from processes.emulator import Emulator
+from processes.envoy import Envoy
+
+
+@pytest.fixture
+def failing_gateway(
+    configure: Callable[[], GatewayConfiguration], envoy_binary: Path, tmp_path: Path
+) -> Iterator[Envoy]:
+    """A gateway whose module fails at each request: it may not ask for the time."""
+    configuration = configure()
+    restriction = configuration.wasm["capability_restriction_config"]
+    del restriction["allowed_capabilities"]["proxy_get_current_time_nanoseconds"]
+    gateway = Envoy(envoy_binary, configuration, tmp_path, concurrency=1)
+    yield gateway
+    gateway.stop()
+
+
+def test_the_request_of_a_failed_vm_is_refused(failing_gateway: Envoy, emulator: Emulator) -> None:
+    answer = http1.request(failing_gateway.port, "POST", "/raw", body=b"x")
+
+    assert answer.status == 503
+    assert failing_gateway.access_entry(status=503)["details"] == "wasm_fail_stream"
+    assert not emulator.requests()
+
+
+def test_a_failed_vm_is_replaced(failing_gateway: Envoy, emulator: Emulator) -> None:
+    def reloads() -> int:
+        # What comes while Envoy holds back from another start is refused as well.
+        assert http1.request(failing_gateway.port, "POST", "/raw", body=b"x").status == 503
+        return sum(failing_gateway.stats("service_bus.vm_reload_success").values())
+
+    failing_gateway.wait_until(reloads, "new VM")
+    assert not emulator.requests()
