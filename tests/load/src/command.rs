@@ -14,7 +14,7 @@ use crate::book;
 use crate::plan::Plan;
 use crate::request::Template;
 use crate::run::{self, Load, Run};
-use crate::settle;
+use crate::settle::{self, Ledger};
 use crate::summary::{Settlement, Summary};
 use crate::target::Target;
 use crate::verdict::Check;
@@ -73,11 +73,11 @@ pub struct Options {
     #[arg(long, conflicts_with_all = ["settle", "accepted_body"])]
     unchecked: bool,
     /// Compare the book with that of the emulator at this URL.
-    #[arg(long, requires = "entity")]
+    #[arg(long, requires = "entities")]
     settle: Option<Target>,
-    /// The queue or topic to compare.
-    #[arg(long, requires = "settle")]
-    entity: Option<String>,
+    /// The queue or topic to compare; several count as one, and a message may be in one of them.
+    #[arg(long = "entity", requires = "settle")]
+    entities: Vec<String>,
     /// The entity does not detect duplicates: a doubtful request may be stored more than once.
     #[arg(long, requires = "settle")]
     no_duplicate_detection: bool,
@@ -98,8 +98,8 @@ pub async fn execute(options: &Options) -> Result<bool, Box<dyn Error>> {
     }
     let mut summary = Summary::new(options.seed, &run);
     print_wrong(&run);
-    if let (Some(emulator), Some(entity)) = (&options.settle, &options.entity) {
-        summary.settlement = Some(options.settle(&run, emulator, entity).await?);
+    if let Some(emulator) = &options.settle {
+        summary.settlement = Some(options.settle(&run, emulator).await?);
     }
     serde_json::to_writer(io::stdout(), &summary)?;
     println!();
@@ -140,20 +140,17 @@ impl Options {
         })
     }
 
-    async fn settle(
-        &self,
-        run: &Run,
-        emulator: &Target,
-        entity: &str,
-    ) -> Result<Settlement, String> {
-        let ledger = settle::ledger(emulator, entity).await?;
-        let violations =
-            settle::balance(&run.entries, &ledger.messages, !self.no_duplicate_detection);
+    async fn settle(&self, run: &Run, emulator: &Target) -> Result<Settlement, String> {
+        let mut all = Ledger::default();
+        for entity in &self.entities {
+            all.add(settle::ledger(emulator, entity).await?);
+        }
+        let violations = settle::balance(&run.entries, &all.messages, !self.no_duplicate_detection);
         print_first("violation", &violations);
         Ok(Settlement {
-            entity: entity.to_owned(),
-            stored: ledger.stored,
-            duplicates: ledger.duplicates,
+            entities: self.entities.clone(),
+            stored: all.stored,
+            duplicates: all.duplicates,
             violations: violations.len(),
         })
     }

@@ -33,7 +33,7 @@ pub struct Allowed {
 }
 
 /// What the emulator says of a queue or topic.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Ledger {
     /// How often a message with that id was stored.
     pub messages: BTreeMap<String, u64>,
@@ -41,6 +41,17 @@ pub struct Ledger {
     pub stored: u64,
     /// Messages that duplicate detection dropped.
     pub duplicates: u64,
+}
+
+impl Ledger {
+    /// Adds what another entity has stored.
+    pub fn add(&mut self, other: Self) {
+        for (id, stored) in other.messages {
+            *self.messages.entry(id).or_default() += stored;
+        }
+        self.stored += other.stored;
+        self.duplicates += other.duplicates;
+    }
 }
 
 /// Finds every key for which the books disagree.
@@ -278,6 +289,20 @@ mod tests {
             violations(&entries, &[("1-0", 1)], false),
             ["1-0 (503 throttled, 202, 202): expected 2 stored, found 1"]
         );
+    }
+
+    #[test]
+    fn a_message_in_two_entities_is_a_violation() {
+        let one =
+            |id: &str| Ledger { messages: [(id.to_owned(), 1)].into(), stored: 1, duplicates: 2 };
+        let mut all = one("1-0");
+        all.add(one("1-0"));
+        all.add(one("1-1"));
+        assert_eq!((all.stored, all.duplicates), (3, 6));
+        let entries = [entry(0, Outcome::Answered(202)), entry(1, Outcome::Answered(202))];
+        let violations = balance(&entries, &all.messages, true);
+        let expected = "1-0 (202): expected 1 stored, found 2";
+        assert_eq!(violations.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct Latency {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Settlement {
     /// The queue or topic.
-    pub entity: String,
+    pub entities: Vec<String>,
     /// Messages in the broker's book.
     pub stored: u64,
     /// Messages that duplicate detection dropped.

@@ -92,7 +92,7 @@ fn a_message_without_a_request_is_found() {
     let output = settled(&["--requests", "1"], &[("9-9", 1)], Reply::accepted);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(errors(&output), ["violation: 9-9 (no request): expected 0 stored, found 1"]);
-    let expected = json!({"entity": "orders", "stored": 2, "duplicates": 0, "violations": 1});
+    let expected = json!({"entities": ["orders"], "stored": 2, "duplicates": 0, "violations": 1});
     assert_eq!(summary(&output)["settlement"], expected);
 }
 
