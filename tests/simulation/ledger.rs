@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use envoy_service_bus::config::DeliveryConfig;
 use envoy_service_bus::delivery::{Answer, AttemptId, Callout};
-use envoy_service_bus::reply::{Outcome, Served, Settlement};
+use envoy_service_bus::reply::{Outcome, Reason, Served, Settlement};
 
 use super::broker::{Address, Broker, Received, wish};
 
@@ -43,6 +43,8 @@ pub(crate) struct History {
     has_fallen_back: bool,
     /// Where it was refused in a batch, for what one of the messages is.
     alone_at: Option<Address>,
+    /// Whether it was refused for what it is itself.
+    is_refused: bool,
     /// When the broker wants it at the earliest, and which.
     not_before: Option<(Address, Duration)>,
     told: Option<Outcome>,
@@ -119,6 +121,7 @@ impl Ledger {
             if history.on_its_way.is_none_or(|(own, _)| own != attempt) {
                 continue;
             }
+            history.is_refused |= refusal == Refusal::OfContent && ids.len() == 1;
             if history.on_its_way.take().is_some_and(|(_, give_up)| give_up <= now) {
                 history.in_doubt = true;
                 continue;
@@ -168,6 +171,9 @@ impl Ledger {
                 let known = entry.history.in_doubt || entry.history.on_its_way.is_some();
                 let doubtful = failure.reason.is_doubtful();
                 assert!(known || !doubtful, "{id} is in doubt for nothing: {failure:?}");
+                let refused =
+                    matches!(failure.reason, Reason::MessageRejected | Reason::PayloadTooLarge);
+                assert!(!refused || entry.history.is_refused, "{id} is refused for another");
             }
             Outcome::Found(_) => panic!("{id} is a message"),
         }
