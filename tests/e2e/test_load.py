@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from configuration.gateway import GatewayConfiguration
 from processes.emulator import Emulator
 from processes.envoy import Envoy
+from processes.load_generator import run_load
 
 Load = Callable[..., dict]
 
@@ -22,21 +21,8 @@ def load(launch, configure: Callable[[], GatewayConfiguration], emulator: Emulat
 
     def run(*options: str) -> tuple[dict, Envoy]:
         gateway: Envoy = launch(configure())
-        done = subprocess.run(
-            [
-                str(Path(target_dir) / "tools" / "service-bus-load"),
-                *("--url", f"http://127.0.0.1:{gateway.port}/load"),
-                *("--settle", emulator.url, "--entity", "load"),
-                *options,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        # 1: a wrong answer, or books that do not balance; standard error names them.
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout), gateway
+        entity = ("--entity", "load")
+        return run_load(target_dir, gateway, "/load", emulator, *entity, *options), gateway
 
     return run
 

@@ -100,13 +100,9 @@ def entities() -> dict:
     document = json.loads(EMULATOR.read_text())
     queues = document["UserConfig"]["Namespaces"][0]["Queues"]
     queues += [{"Name": name, "Properties": {}} for name in ("raw", "typed", "exact")]
-    queues.append(
-        {
-            "Name": "load",
-            "Properties": {
-                "RequiresDuplicateDetection": True,
-                "DuplicateDetectionHistoryTimeWindow": "PT1H",
-            },
-        }
-    )
+    detecting = {
+        "RequiresDuplicateDetection": True,
+        "DuplicateDetectionHistoryTimeWindow": "PT1H",
+    }
+    queues += [{"Name": name, "Properties": detecting} for name in ("load", "load-late")]
     return document

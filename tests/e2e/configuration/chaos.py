@@ -1,0 +1,49 @@
+"""A gateway and a broker under everything at once: batches, retries, breaker, fallback, faults."""
+
+from __future__ import annotations
+
+from configuration.gateway import GatewayConfiguration
+from processes.emulator import Emulator
+
+PATH = "/chaos"
+FIRST, SECOND = "load", "load-late"
+
+ROUTE = {
+    "name": "chaos",
+    "match": {"path": PATH},
+    "send": {"queue": FIRST},
+    "fallback": {"queue": SECOND},
+}
+# Short waits, so that much happens in little time.
+DELIVERY = {
+    "timeout": "3s",
+    "attempt_timeout": "500ms",
+    "retries": {"max": 1, "base": "5ms", "cap": "50ms", "budget_percent": 100},
+    "circuit_breaker": {"failures": 5, "open_for": "100ms"},
+    "batch": {"max_messages": 50, "linger": "2ms"},
+}
+FAULTS = [
+    {"status": 429},
+    {"status": 503},
+    {"status": 500, "store": True},
+    {"status": 400},
+    {"reset": "before_reading"},
+    {"reset": "after_storing"},
+    {"reset": "after_headers"},
+    {"stall": True, "store": True},
+    {"delay": "20ms"},
+]
+
+
+def with_everything(configuration: GatewayConfiguration) -> GatewayConfiguration:
+    """Lets a gateway do all that it can with the messages of a route of its own."""
+    return configuration.add_plugin_routes([ROUTE]).merge_plugin({"delivery": DELIVERY})
+
+
+def arm(emulator: Emulator, probability: float) -> None:
+    """Opens the breaker once, and then lets sends fail in every way."""
+    emulator.arm({"status": 503}, operation="send", count=12)
+    for seed, fault in enumerate(FAULTS):
+        rare = "stall" in fault
+        share = probability / 4 if rare else probability
+        emulator.arm(fault, operation="send", probability=share, seed=seed)

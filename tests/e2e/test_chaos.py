@@ -1,0 +1,51 @@
+"""Everything at once: no client is told a thing that the broker does not confirm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from configuration import chaos
+from configuration.gateway import GatewayConfiguration
+from processes.emulator import Emulator
+from processes.envoy import Envoy
+from processes.load_generator import run_load
+
+REQUESTS = 20_000
+
+
+def test_books_balance_when_everything_fails_now_and_then(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, target_dir: Path
+) -> None:
+    gateway: Envoy = launch(chaos.with_everything(configure()))
+    chaos.arm(emulator, probability=0.04)
+
+    # It fails when a 202 has not exactly one message behind it, in one of the two queues, or when
+    # a message is stored whose client was told that it was not.
+    summary = run_load(
+        target_dir,
+        gateway,
+        chaos.PATH,
+        emulator,
+        *("--entity", chaos.FIRST, "--entity", chaos.SECOND),
+        *("--requests", str(REQUESTS)),
+        *("--abort-percent", "5", "--abort-within", "10ms"),
+        *("--chunked-percent", "10"),
+        *("--seed", "20261124"),
+    )
+
+    print(json.dumps(summary))
+    assert set(summary["statuses"]) == {"202", "503"}
+    assert sum(summary["statuses"].values()) + summary["aborted"] == REQUESTS
+    assert summary["aborted"] > 100
+    # Each part was at work.
+    assert "circuit_open" in summary["reasons"]
+    assert {"broker_error", "outcome_unknown"} & set(summary["reasons"])
+    assert emulator.stored(chaos.SECOND).stored > 0
+    assert emulator.stored(chaos.FIRST).duplicates > 0
+    callouts = "cluster.servicebus.upstream_rq_total"
+    assert gateway.stats(f"{callouts}$")[callouts] < REQUESTS / 2
+    # Nothing is left behind.
+    gauge = "cluster.servicebus.upstream_rq_active"
+    gateway.wait_until(lambda: gateway.stats(f"{gauge}$")[gauge] == 0, "end of the callouts")
