@@ -275,3 +275,13 @@ fn filters_of_others_are_left_alone() {
         .replace("\"routes\"", "\"rules\"");
     assert_eq!(findings(&other)[0], "1:1: error: no configuration of the filter in what was given");
 }
+
+#[test]
+fn what_is_not_checked_is_told() {
+    let (text, line) = changed("\"Label\": \"order\"", "\"Label\": \"\\ud83d\\ude00\"", "ud83d");
+    let found = findings(&text);
+    let message = "what stands around the filter was not checked: not YAML: ";
+    assert!(found[0].starts_with(&format!("{line}:")), "{found:?}");
+    assert!(found[0].contains(&format!(": warning: {message}")), "{found:?}");
+    assert_eq!(found[1..], ["1 configuration: 0 errors, 1 warning"]);
+}

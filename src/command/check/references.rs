@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::text::{Position, Text};
-use crate::yaml::{self, Node};
+use crate::yaml::{self, Malformed, Node};
 
 /// A name with the place where it stands.
 #[derive(Debug)]
@@ -40,10 +40,11 @@ pub(super) struct References {
 }
 
 impl References {
-    /// Collects the names of a configuration that the filter reads.
-    pub(super) fn read(configuration: &Text) -> Self {
+    /// Collects the names of a configuration that the filter reads. JSON is YAML, but for oddities
+    /// such as pairs of surrogates.
+    pub(super) fn read(configuration: &Text) -> Result<Self, Malformed> {
         let mut found = Self::default();
-        for root in yaml::read(configuration).unwrap_or_default() {
+        for root in yaml::read(configuration)? {
             let at = |key: &str| root.member(key).map(|(key, _)| key.at);
             found.header_mode = at("header_mode");
             found.max_body_bytes = at("max_body_bytes");
@@ -53,7 +54,7 @@ impl References {
                 found.route(route, &format!("routes[{index}]."));
             }
         }
-        found
+        Ok(found)
     }
 
     fn route(&mut self, route: &Node, place: &str) {

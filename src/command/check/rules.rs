@@ -8,6 +8,7 @@ use super::Finding;
 use super::references::References;
 use crate::survey::{Limit, Platform, Plugin, Survey};
 use crate::text::Position;
+use crate::yaml::Malformed;
 
 /// Headers that Envoy adds to each callout.
 const STRAY: [&str; 2] = ["x-envoy-internal", "x-envoy-expected-rq-timeout-ms"];
@@ -31,18 +32,28 @@ impl Case<'_> {
         if let Some((at, place)) = self.plugin.open {
             findings.push(self.warning(at, place, open_message(self.plugin.platform)));
         }
-        let Some(configuration) = &self.plugin.configuration else { return findings };
-        let names = References::read(configuration);
-        if let Some(Role::Sender(sender)) = self.role {
-            self.variables(&names, &mut findings);
-            if self.plugin.platform != Platform::Unknown {
-                findings.extend(self.headers(sender, &names));
-                findings.extend(self.routes_held(sender, &names));
-                self.clusters(&names, &mut findings);
-                findings.extend(self.buffers(sender, &names));
-                findings.extend(self.timeouts(sender, &names));
-            }
+        let (Some(configuration), Some(Role::Sender(sender))) =
+            (&self.plugin.configuration, self.role)
+        else {
+            return findings;
+        };
+        if self.plugin.platform == Platform::Unknown {
+            return findings;
         }
+        let names = match References::read(configuration) {
+            Ok(names) => names,
+            Err(Malformed { at, message }) => {
+                let message = format!("what stands around the filter was not checked: {message}");
+                findings.push(self.warning(at, "", &message));
+                return findings;
+            }
+        };
+        self.variables(&names, &mut findings);
+        findings.extend(self.headers(sender, &names));
+        findings.extend(self.routes_held(sender, &names));
+        self.clusters(&names, &mut findings);
+        findings.extend(self.buffers(sender, &names));
+        findings.extend(self.timeouts(sender, &names));
         findings
     }
 
@@ -103,7 +114,10 @@ impl Case<'_> {
             return vec![];
         }
         let texts = self.gates.iter().filter_map(|gate| gate.configuration.as_ref());
-        let held: Vec<_> = texts.flat_map(|text| References::read(text).matches).collect();
+        let held: Vec<_> = texts
+            .filter_map(|text| References::read(text).ok())
+            .flat_map(|names| names.matches)
+            .collect();
         let open = names
             .matches
             .iter()
