@@ -74,7 +74,7 @@ test: redis browser prometheus test-native test-e2e ## Run every test, those aga
 test-native: toolchain redis ## Run the tests that need no Envoy
 	$(CARGO) test --workspace
 
-test-e2e: redis browser prometheus build tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
+test-e2e: redis browser prometheus build command tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
 	$(VENV)/bin/python -m pytest tests/e2e $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
 bench: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
