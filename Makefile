@@ -59,6 +59,7 @@ help: ## List the targets
 
 build: toolchain ## Build the module that Envoy loads
 	$(CARGO) build --release --target wasm32-wasip1 --lib -p envoy-service-bus
+	$(CARGO) run --quiet --profile tools -p trim-exports -- target/wasm32-wasip1/release/envoy_service_bus.wasm
 
 command: toolchain ## Build the command that checks configurations, target/tools/envoy-service-bus
 	$(CARGO) build --profile tools --bin envoy-service-bus -p envoy-service-bus

@@ -50,7 +50,10 @@ def build(folder: Path) -> tuple[Path, set[str]]:
         for each in artifacts
         if any(f"/{TARGET}/" in file for file in each["filenames"])
     }
-    return folder / TARGET / "release" / MODULE, linked
+    built = folder / TARGET / "release" / MODULE
+    tool = ["cargo", "run", "--locked", "--quiet", "--profile=tools", "--package=trim-exports"]
+    subprocess.run([*tool, f"--target-dir={folder}", "--", str(built)], cwd=ROOT, check=True)
+    return built, linked
 
 
 def path_flags() -> list[str]:

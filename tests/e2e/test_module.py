@@ -80,9 +80,9 @@ def test_it_imports_these_functions_and_no_others(module: Path) -> None:
     }
 
 
-def test_it_exports_the_callbacks_that_the_filter_lives_by(module: Path) -> None:
-    linkage = {"memory", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate"}
-    assert linkage | CALLBACKS <= wasm.exports(module)
+def test_it_exports_the_callbacks_that_the_filter_lives_by_and_no_others(module: Path) -> None:
+    linkage = {"_initialize", "memory", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate"}
+    assert wasm.exports(module) == linkage | CALLBACKS
 
 
 @pytest.mark.parametrize("shipped", [GatewayConfiguration, OrdersConfiguration])
