@@ -133,8 +133,10 @@ impl World {
         let epoch = self.breaker(&to.0).map_or(0, |breaker| breaker.sent(by, day));
         let ids = messages.iter().map(|message| message.id).collect::<Vec<_>>();
         self.tally.batches += u64::from(ids.len() > 1);
+        self.budgets[by.0].sent(&ids, &to);
         if self.broker.is_away(&to.0, &mut self.rng) {
             self.ledger.not_sent(&ids);
+            self.budgets[by.0].refused(&ids);
             let unknown = self.rng.u8(0..10) == 0;
             if let Some(breaker) = self.breaker(&to.0) {
                 // A cluster that is not there says nothing about the broker, but ends a probe.
@@ -222,6 +224,7 @@ impl World {
         if let Some(Send { to, ids, epoch }) = &send {
             let steady = self.workers[by.0].delivery.time();
             self.ledger.answered(by.1, ids, to, answer, steady);
+            self.budgets[by.0].ended(ids, to, self.open[by.0].0);
             let healthy = status(answer).is_some_and(|status| status < 500);
             if let Some(breaker) = self.breaker(&to.0) {
                 if is_lost && !healthy {

@@ -1,6 +1,6 @@
 //! Whole lives of gateways at random: several workers that share one memory, clients that leave,
-//! clocks that jump, and a broker that knows what it has stored. The laws are in `ledger.rs` and
-//! `breaker.rs`.
+//! clocks that jump, and a broker that knows what it has stored. The laws are in `ledger.rs`,
+//! `breaker.rs` and `budget.rs`.
 //!
 //! Each seed is one gateway with a configuration of its own. A seed that breaks a law is named,
 //! and shown with the fewest requests that still break it. To see it again:
@@ -18,6 +18,7 @@
 
 mod breaker;
 mod broker;
+mod budget;
 mod callouts;
 #[path = "../common/mod.rs"]
 mod common;

@@ -11,6 +11,7 @@ use fastrand::Rng;
 
 use super::breaker::{Breaker, By};
 use super::broker::Broker;
+use super::budget::Budget;
 use super::callouts::Sent;
 use super::common::NOW;
 use super::ledger::Ledger;
@@ -28,6 +29,8 @@ pub(crate) struct World {
     pub(super) broker: Broker,
     pub(super) ledger: Ledger,
     pub(super) breakers: BTreeMap<String, Breaker>,
+    /// Of each worker.
+    pub(super) budgets: Vec<Budget>,
     /// Callouts that are to be answered, or might be.
     pub(super) sent: BTreeMap<By, Sent>,
     /// Lookups that are not settled.
@@ -80,6 +83,7 @@ impl World {
         note(|| format!("{config:#?}"));
         Self {
             open: vec![(0, 0); setup.workers],
+            budgets: (0..setup.workers).map(|_| Budget::new(config.retries)).collect(),
             ledger: Ledger::new(config, setup.allow_duplicates),
             rng,
             setup,
@@ -237,6 +241,7 @@ impl World {
             }
         }
         let delivery = &self.workers[worker].delivery;
+        self.budgets[worker].rest(delivery.time());
         let (count, bytes) = self.open[worker];
         let config = &self.setup.sender.delivery;
         assert_eq!((delivery.in_flight(), delivery.buffered_bytes()), (count, bytes));
@@ -268,6 +273,7 @@ impl World {
             (*count, *bytes) = (*count - 1, *bytes - size);
         }
         self.tally.told(reason);
+        self.budgets[worker].settled(id);
         self.reply(worker, stream, settlement);
     }
 
@@ -290,10 +296,11 @@ impl World {
         match event {
             Event::BreakerOpened { .. } => breaker.unwrap().opened(day),
             Event::BreakerClosed { .. } => breaker.unwrap().closed(),
-            Event::Sent { .. }
-            | Event::Repeated { .. }
-            | Event::FellBack { .. }
-            | Event::Credentials { .. } => {}
+            Event::Repeated { wait, .. } => {
+                let due = self.workers[worker].delivery.time() + *wait;
+                self.budgets[worker].repeated(due);
+            }
+            Event::Sent { .. } | Event::FellBack { .. } | Event::Credentials { .. } => {}
         }
         self.tally.event(event);
     }
