@@ -32,7 +32,7 @@ export PROMETHEUS PROMTOOL
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
-SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
+SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py tests/soak.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
 SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
 
 pinned = target/envoy/$(1)/envoy/_bin/envoy
@@ -47,11 +47,14 @@ PYTEST ?=
 QUICK ?=
 BENCH ?= $(if $(QUICK),--connections 64 --bodies 50 --rounds 3)
 
+# Arguments for the long run, such as SOAK='--requests 100000'.
+SOAK ?=
+
 # Arguments for the count, such as FUEL=--calls. FUEL=--write makes what is counted the expectation.
 FUEL ?=
 MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --expected tests/fuel/expected.json
 
-.PHONY: help build command tools worker test test-native test-e2e bench bench-fuel lint demo demo-orders run clean \
+.PHONY: help build command tools worker test test-native test-e2e soak bench bench-fuel lint demo demo-orders run clean \
   toolchain redis browser prometheus
 
 help: ## List the targets
@@ -77,6 +80,9 @@ test-native: toolchain redis ## Run the tests that need no Envoy
 
 test-e2e: redis browser prometheus build command tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
 	$(VENV)/bin/python -m pytest tests/e2e $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+
+soak: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send a million requests while everything fails, and watch memory
+	@$(SCRIPT) tests/soak.py --envoy=$(NEWEST_ENVOY) $(SOAK)
 
 bench: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
 	@$(SCRIPT) tests/bench/main.py --envoy=$(NEWEST_ENVOY) $(BENCH)
