@@ -146,11 +146,19 @@ impl Worker {
 
     /// Does what delivery asks for, within a callback of the root.
     fn run(&self) {
+        // From answer to answer of a batch there is no need to return.
+        let mut away = false;
         loop {
             let effect = self.delivery.borrow_mut().poll();
+            if away && !matches!(effect, Some(Effect::Settle(..))) {
+                self.return_to_root();
+                away = false;
+            }
             match effect {
                 None => return,
-                Some(Effect::Settle(stream, settlement)) => self.settle(stream, settlement),
+                Some(Effect::Settle(stream, settlement)) => {
+                    away |= self.settle(stream, settlement);
+                }
                 Some(Effect::Tell(event)) => {
                     log_event(&event);
                     self.metrics.happened(&event);
@@ -172,16 +180,20 @@ impl Worker {
         now
     }
 
-    /// Answers a stream from the root.
-    fn settle(&self, stream: StreamId, settlement: Settlement) {
+    /// Answers a stream from the root; true when that has left the root's context.
+    fn settle(&self, stream: StreamId, settlement: Settlement) -> bool {
         let step = self.tell(stream, |exchange| exchange.settled(settlement));
-        let Step::Reply(reply, report) = step else { return };
+        let Step::Reply(reply, report) = step else { return false };
         if host::act_as(stream.0).is_err() {
             warn!("cannot answer the request {}: its stream is gone", report.tracking_id);
-            return;
+            return false;
         }
         self.answer(&reply, &report);
         self.metrics.took(&report, self.time.get());
+        true
+    }
+
+    fn return_to_root(&self) {
         if host::act_as(self.root_id).is_err() {
             warn!("cannot return to the root context");
         }
