@@ -110,6 +110,16 @@ def test_sessions_travel_apart(batching: Envoy, emulator: Emulator) -> None:
     assert emulator.stored("load").stored == 6
 
 
+def test_no_batch_is_larger_than_service_bus_takes(batching: Envoy, emulator: Emulator) -> None:
+    bodies = [str(n).encode() * 80_000 for n in range(1, 7)]
+    for answer in together(batching, emulator, plain(b"x", *bodies)):
+        assert_accepted(answer)
+    # Three of them fit into 256 KB, with what is around them; they leave when the fourth comes.
+    forms = [request["form"] for request in emulator.requests()]
+    assert sorted(forms) == ["batch", "batch", "single"]
+    assert emulator.stored("load").stored == 7
+
+
 def test_what_is_not_text_goes_by_itself(batching: Envoy, emulator: Emulator) -> None:
     answers = together(batching, emulator, plain(b"1", b"2", b"\xff\xfe", b"3"))
     for answer in answers:
