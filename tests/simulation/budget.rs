@@ -36,8 +36,8 @@ impl Budget {
         self.ended = Some((ids.to_vec(), to.clone(), open));
     }
 
-    /// Envoy does not begin a callout: whose repetition is told of next is not known.
-    pub(crate) fn refused(&mut self, ids: &[u32]) {
+    /// A callout was not begun, or given up: whose repetition is told of next is not known.
+    pub(crate) fn lost(&mut self, ids: &[u32]) {
         self.repeats.retain(|repeat| !repeat.shares(ids));
         self.ended = None;
     }
@@ -55,10 +55,9 @@ impl Budget {
 
     /// A callout leaves.
     pub(crate) fn sent(&mut self, ids: &[u32], to: &Address) {
+        self.repeats.retain(|repeat| repeat.to == *to || !repeat.shares(ids));
         for repeat in self.repeats.iter_mut().filter(|repeat| repeat.shares(ids)) {
-            if repeat.to == *to {
-                repeat.due = None;
-            }
+            repeat.due = None;
         }
     }
 

@@ -136,7 +136,7 @@ impl World {
         self.budgets[by.0].sent(&ids, &to);
         if self.broker.is_away(&to.0, &mut self.rng) {
             self.ledger.not_sent(&ids);
-            self.budgets[by.0].refused(&ids);
+            self.budgets[by.0].lost(&ids);
             let unknown = self.rng.u8(0..10) == 0;
             if let Some(breaker) = self.breaker(&to.0) {
                 // A cluster that is not there says nothing about the broker, but ends a probe.
@@ -255,10 +255,11 @@ impl World {
             let Some(sent) = self.sent.get_mut(&by) else { continue };
             sent.is_lost = true;
             let (send, is_answered) = (sent.send.clone(), sent.is_answered);
-            if let Some(Send { to, epoch, .. }) = send
-                && let Some(breaker) = self.breaker(&to.0)
-            {
-                breaker.perhaps_ended(by, epoch, false);
+            if let Some(Send { to, ids, epoch }) = send {
+                self.budgets[worker].lost(&ids);
+                if let Some(breaker) = self.breaker(&to.0) {
+                    breaker.perhaps_ended(by, epoch, false);
+                }
             }
             if !is_answered {
                 self.sent.remove(&by);
