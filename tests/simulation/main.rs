@@ -22,6 +22,7 @@ mod budget;
 mod callouts;
 #[path = "../common/mod.rs"]
 mod common;
+mod effects;
 mod ledger;
 mod memory;
 mod replay;

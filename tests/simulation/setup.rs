@@ -29,16 +29,19 @@ pub(crate) struct Setup {
     /// Of a thousand messages, those that fill a good part of a batch.
     pub(crate) large: u32,
     pub(crate) allow_duplicates: bool,
+    pub(crate) fetches_tokens: bool,
 }
 
 impl Setup {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         let allow_duplicates = rng.bool();
         let fallback = fallback(rng, allow_duplicates);
+        let credentials = credentials(rng);
+        let fetches_tokens = credentials.get("managed_identity").is_some();
         let config = json!({
             "namespace": "contoso.servicebus.windows.net",
             "cluster": "contoso",
-            "credentials": credentials(rng),
+            "credentials": credentials,
             "delivery": delivery(rng),
             "routes": routes(&fallback)
         });
@@ -52,6 +55,7 @@ impl Setup {
             jumps: rng.u8(0..4) == 0,
             large: one_of(rng, &[0, 0, 0, 40]),
             allow_duplicates,
+            fetches_tokens,
         }
     }
 }

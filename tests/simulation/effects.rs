@@ -1,0 +1,85 @@
+//! What a worker wants done, and the laws that hold after each event.
+
+use envoy_service_bus::delivery::{Effect, Event, StreamId};
+use envoy_service_bus::exchange::Step;
+use envoy_service_bus::reply::{Outcome, Reason, Settlement};
+
+use super::breaker::Breaker;
+use super::replay::{in_short, told};
+use super::world::World;
+
+impl World {
+    /// Does what a worker wants, and holds it to its laws.
+    pub(super) fn settle_down(&mut self, worker: usize) {
+        while let Some(effect) = self.workers[worker].delivery.poll() {
+            match effect {
+                Effect::Dispatch(attempt, callout) => self.dispatch((worker, attempt), callout),
+                Effect::Settle(stream, settlement) => self.settle(worker, stream, settlement),
+                Effect::Tell(event) => self.tell(worker, &event),
+            }
+        }
+        let delivery = &self.workers[worker].delivery;
+        self.budgets[worker].rest(delivery.time());
+        let (count, bytes) = self.open[worker];
+        let config = &self.setup.sender.delivery;
+        assert_eq!((delivery.in_flight(), delivery.buffered_bytes()), (count, bytes));
+        assert!(count <= config.max_in_flight && bytes <= config.max_buffered_bytes);
+        self.breakers.values().for_each(Breaker::rest);
+        self.workers[worker].arm(self.real);
+    }
+
+    fn settle(&mut self, worker: usize, stream: StreamId, settlement: Settlement) {
+        let id = stream.0;
+        self.note(|| format!("w{worker}: {id} is told {}", told(&settlement.outcome)));
+        let size = if self.lookups.remove(&id) {
+            0
+        } else {
+            let (own, size) = self.ledger.settled(id, &settlement, &self.broker);
+            assert_eq!(own, worker, "{id} is told by another worker");
+            size
+        };
+        let reason = match &settlement.outcome {
+            Outcome::Failed(failure) => Some(failure.reason),
+            Outcome::Accepted | Outcome::Found(_) => None,
+        };
+        let too_many = reason == Some(Reason::Overloaded);
+        assert_eq!(too_many, self.too_many == Some(id), "{id}: {reason:?}");
+        if too_many {
+            self.too_many = None;
+        } else {
+            let (count, bytes) = &mut self.open[worker];
+            (*count, *bytes) = (*count - 1, *bytes - size);
+        }
+        self.tally.told(reason);
+        self.budgets[worker].settled(id);
+        self.reply(worker, stream, settlement);
+    }
+
+    /// What its client gets, if it is still there.
+    fn reply(&mut self, worker: usize, stream: StreamId, settlement: Settlement) {
+        let Some(mut exchange) = self.workers[worker].exchanges.remove(&stream) else { return };
+        let expected = match &settlement.outcome {
+            Outcome::Accepted => 202,
+            Outcome::Found(_) => 200,
+            Outcome::Failed(failure) => failure.reason.status(),
+        };
+        let Step::Reply(reply, _) = exchange.settled(settlement) else { panic!("no reply") };
+        assert_eq!(reply.status, expected);
+    }
+
+    fn tell(&mut self, worker: usize, event: &Event) {
+        self.note(|| format!("w{worker}: {}", in_short(event)));
+        let day = self.now();
+        let breaker = self.breakers.get_mut(event.namespace().as_str());
+        match event {
+            Event::BreakerOpened { .. } => breaker.unwrap().opened(day),
+            Event::BreakerClosed { .. } => breaker.unwrap().closed(),
+            Event::Repeated { wait, .. } => {
+                let due = self.workers[worker].delivery.time() + *wait;
+                self.budgets[worker].repeated(due);
+            }
+            Event::Sent { .. } | Event::FellBack { .. } | Event::Credentials { .. } => {}
+        }
+        self.tally.event(event);
+    }
+}
