@@ -92,6 +92,13 @@ def lua(module: Path, upstream: int) -> GatewayConfiguration:
     return configuration
 
 
+def passing(module: Path, upstream: int) -> GatewayConfiguration:
+    """The filter looks at the request and lets it pass: what it costs to be asked."""
+    configuration = ours(merged(RAW, {"match": {"path": "/elsewhere"}}))(module, upstream)
+    configuration.routes[:] = [{"match": {"prefix": "/"}, "route": {"cluster": "servicebus"}}]
+    return configuration
+
+
 def ours(route: dict, batch: dict | None = None) -> Callable[[Path, int], GatewayConfiguration]:
     """The filter, with one route."""
 
@@ -107,6 +114,7 @@ CONTENDERS: dict[str, tuple[Callable[[Path, int], GatewayConfiguration], int]] =
     "router": (router, 201),
     "floor": (floor, 202),
     "lua": (lua, 202),
+    "passing": (passing, 201),
     "raw": (ours(RAW), 202),
     "template": (ours(TEMPLATE), 202),
     "batch": (ours(RAW, {}), 202),
