@@ -36,8 +36,11 @@ def test_the_shipped_configuration_is_valid(
 
     assert done.returncode == 0, done.stderr
     assert "OK" in done.stdout
-    # Neither the filter nor Envoy finds anything worth a warning.
-    assert "[warning]" not in done.stderr
+    # Neither the filter nor Envoy finds anything worth a warning, but that Envoy 1.40 has another
+    # place for this, which 1.36 does not know.
+    warnings = [line for line in done.stderr.split("\n") if "[warning]" in line]
+    known = "Using deprecated option 'envoy.extensions.wasm.v3.PluginConfig.capability_restriction"
+    assert [line for line in warnings if known not in line] == []
 
 
 def test_every_mistake_is_told_with_its_place(

@@ -134,10 +134,11 @@ def test_a_thousand_first_requests_cause_one_fetch(
 def test_tokens_are_renewed_under_load_and_nothing_is_lost(
     launch, configuration: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
-    tokens.life = 3
+    # A fifth of it is time enough for a renewal on a machine that is busy.
+    tokens.life = 8
     gateway: Envoy = launch(configuration)
     with Load(gateway) as load:
-        gateway.wait_until(lambda: tokens.granted >= 4, "four tokens")
+        gateway.wait_until(lambda: tokens.granted >= 3, "three tokens")
     for answer in load.answers:
         assert_accepted(answer)
     assert emulator.stored("raw").stored == len(load.answers)
