@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 from pathlib import Path
 
 from clients import http1
-from processes.program import Program, ProgramFailed
-
-ATTEMPTS = 5
+from processes.program import Program, ProgramFailed, on_free_port
 
 MISSING = """\
 {program} is not there, and the benchmark needs it. Install it
@@ -55,21 +52,13 @@ class Nginx:
     def __init__(self, folder: Path):
         binary = found("nginx")
         folder.mkdir(parents=True, exist_ok=True)
-        for attempt in range(ATTEMPTS):
-            try:
-                self._start(binary, folder)
-                return
-            except ProgramFailed:
-                # nginx takes no port 0: another may have been faster.
-                if attempt == ATTEMPTS - 1:
-                    raise
+        on_free_port(lambda port: self._start(port, binary, folder))
 
     def stop(self) -> None:
         self._program.stop()
 
-    def _start(self, binary: str, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+    def _start(self, port: int, binary: str, folder: Path) -> None:
+        self.port = port
         configuration = folder / "nginx.conf"
         configuration.write_text(CONFIGURATION.format(folder=folder, port=self.port))
         command = [binary, "-p", str(folder), "-e", "stderr", "-c", str(configuration)]

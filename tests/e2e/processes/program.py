@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # A loaded machine may be slow; a program that is not there after this is broken.
 PATIENCE_SECONDS = 60
+# How often a program is started that has found its port taken.
+ATTEMPTS = 5
 
 
 class ProgramFailed(Exception):
@@ -78,6 +81,18 @@ class Program:
 
     def _last_words(self) -> str:
         return (self.stdout() + self.stderr())[-4000:]
+
+
+def on_free_port(start: Callable[[int], None]) -> None:
+    """Starts a program that takes no port 0: on another port when somebody else was faster."""
+    for attempt in range(ATTEMPTS):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port: int = free.getsockname()[1]
+        try:
+            return start(port)
+        except ProgramFailed:
+            if attempt == ATTEMPTS - 1:
+                raise
 
 
 def _die_with_parent() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,11 +13,10 @@ from urllib.parse import urlencode
 import yaml
 
 from processes.envoy import Envoy
-from processes.program import ROOT, Program, ProgramFailed
+from processes.program import ROOT, Program, ProgramFailed, on_free_port
 from processes.promtool import MISSING
 
 SHIPPED = ROOT / "envoy" / "observability" / "prometheus.yaml"
-ATTEMPTS = 5
 
 
 class Prometheus:
@@ -38,14 +36,7 @@ class Prometheus:
         ]
         self._config = folder / "prometheus.yaml"
         self._config.write_text(yaml.safe_dump(document))
-        for attempt in range(ATTEMPTS):
-            try:
-                self._start(binary, folder)
-                return
-            except ProgramFailed:
-                # It does not say which port 0 became: another may have been faster.
-                if attempt == ATTEMPTS - 1:
-                    raise
+        on_free_port(lambda port: self._start(port, binary, folder))
 
     def series(self, metric: str, gateway: str) -> list[dict[str, str]]:
         """The labels of all series of a metric, without those of the scrape."""
@@ -65,9 +56,8 @@ class Prometheus:
     def stop(self) -> None:
         self._program.stop()
 
-    def _start(self, binary: str, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port: int = free.getsockname()[1]
+    def _start(self, port: int, binary: str, folder: Path) -> None:
+        self._port = port
         self._program = Program(
             "prometheus",
             [

@@ -8,9 +8,8 @@ import shutil
 import socket
 from pathlib import Path
 
-from processes.program import Program, ProgramFailed
+from processes.program import Program, ProgramFailed, on_free_port
 
-ATTEMPTS = 5
 TIMEOUT_SECONDS = 10
 
 MISSING = """\
@@ -26,14 +25,7 @@ class Redis:
         binary = shutil.which(os.environ.get("REDIS_SERVER", "redis-server"))
         if binary is None:
             raise ProgramFailed(MISSING)
-        for attempt in range(ATTEMPTS):
-            try:
-                self._start(binary, folder)
-                return
-            except ProgramFailed:
-                # Redis takes no port 0: another may have been faster.
-                if attempt == ATTEMPTS - 1:
-                    raise
+        on_free_port(lambda port: self._start(port, binary, folder))
 
     @property
     def url(self) -> str:
@@ -56,9 +48,8 @@ class Redis:
     def stop(self) -> None:
         self._program.stop()
 
-    def _start(self, binary: str, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+    def _start(self, port: int, binary: str, folder: Path) -> None:
+        self.port = port
         self._program = Program(
             "redis",
             [
