@@ -69,11 +69,11 @@ def unchecked(
         yield start
 
 
-def waiting(stack: ExitStack, gateway: Envoy, path: str = "/raw") -> list[http1.Connection]:
+def waiting(stack: ExitStack, gateway: Envoy) -> list[http1.Connection]:
     """Clients whose messages are on their way."""
     clients = [stack.enter_context(http1.Connection(gateway.port)) for _ in range(CLIENTS)]
     for client in clients:
-        client.send(http1.head("POST", path, [("content-length", "1")]) + b"x")
+        client.send(http1.head("POST", "/raw", [("content-length", "1")]) + b"x")
     count = "cluster.servicebus.upstream_rq_active$"
     gateway.wait_until(
         lambda: gateway.stats(count).popitem()[1] == CLIENTS, "messages that are on their way"

@@ -119,7 +119,6 @@ def test_envoy_asks_entra_with_a_client_secret(
     launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
 ) -> None:
     with token_service.entra("tenant", "client", SECRET, others=OF_ENVOY) as entra:
-        # Envoy renews when a token has ended: clients must not meet that moment.
         emulator.trust(keys=[], identities=[entra.rule])
         write(folder, "client-secret", SECRET)
         made = upstream(configure(), "client-secret.yaml", folder)
