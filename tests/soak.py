@@ -104,6 +104,7 @@ def soak(options: argparse.Namespace, folder: Path) -> bool:
                 *("--requests", str(options.requests)),
                 *("--abort-percent", "5", "--abort-within", "10ms"),
                 *("--chunked-percent", "10"),
+                *("--backoff", "5ms"),
             )
             watch.stop()
             gateway.check_vms()

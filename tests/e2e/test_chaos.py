@@ -32,6 +32,8 @@ def test_books_balance_when_everything_fails_now_and_then(
         *("--requests", str(REQUESTS)),
         *("--abort-percent", "5", "--abort-within", "10ms"),
         *("--chunked-percent", "10"),
+        # While the breaker is open, clients that do not rest would use up all requests.
+        *("--backoff", "50ms"),
         *("--seed", "20261124"),
     )
 

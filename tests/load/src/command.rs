@@ -63,6 +63,9 @@ pub struct Options {
     /// How long a client waits for its answer.
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     timeout: Duration,
+    /// How long a client that was told 503 waits before its next request.
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
+    backoff: Duration,
     /// Where to write the book, one JSON object a request.
     #[arg(long)]
     book: Option<PathBuf>,
@@ -137,6 +140,7 @@ impl Options {
             requests: self.requests,
             connections: self.connections,
             timeout: self.timeout,
+            backoff: self.backoff,
         })
     }
 

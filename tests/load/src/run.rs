@@ -30,6 +30,8 @@ pub struct Load {
     pub connections: usize,
     /// How long a client waits for one, connecting included.
     pub timeout: Duration,
+    /// How long a connection rests after a 503.
+    pub backoff: Duration,
 }
 
 /// A run that is over.
@@ -91,7 +93,11 @@ impl Client {
             }
             next.set(n + 1);
             let entry = self.request(n).await;
+            let refused = entry.outcome == Outcome::Answered(503);
             self.entries.push(entry);
+            if refused {
+                pause(self.load.backoff).await;
+            }
         }
         self.check_idle();
         self.entries

@@ -67,6 +67,18 @@ async fn a_problem_is_booked_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_client_rests_after_a_503_if_it_is_told_to() {
+    let server =
+        Server::start(|key| Reply::problem(503, "overloaded", "retry-after: 1\r\n", key));
+    let url = server.url();
+    let args = ["--requests", "4", "--connections", "1", "--backoff", "20ms"];
+    let args = ["service-bus-load", "--url", &url].into_iter().chain(args);
+    let run = run::run(Options::parse_from(args).load().unwrap()).await.unwrap();
+    assert_eq!(run.entries.len(), 4);
+    assert!(run.duration >= Duration::from_millis(80));
+}
+
+#[tokio::test]
 async fn another_requests_answer_is_wrong() {
     let entry = one(&[], |_| Reply::accepted("1-1")).await;
     assert_eq!(entry.wrong.unwrap().as_ref(), "x-tracking-id is 1-1, not 1-0");
