@@ -111,7 +111,7 @@ struct Attempt {
 
 #[derive(Debug)]
 enum Purpose {
-    Lookup { stream: StreamId, cluster: String },
+    Lookup { stream: StreamId, cluster: Rc<str> },
     Send { parcel: ParcelId, ticket: Option<Ticket>, stamp: Option<crate::credentials::Stamp> },
     Token { way: usize },
 }
@@ -192,7 +192,7 @@ impl Delivery {
             return;
         }
         self.open += 1;
-        let purpose = Purpose::Lookup { stream, cluster: inquiry.cluster.clone() };
+        let purpose = Purpose::Lookup { stream, cluster: Rc::clone(&inquiry.cluster) };
         self.dispatch(purpose, inquiry.callout());
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::{Action, Entity, Lookup, Payload, Route, Send, Sender};
 use crate::delivery::{Inquiry, Submission};
-use crate::headers::Headers;
+use crate::headers::{Headers, header};
 use crate::message::{Outgoing, Unsendable, ValueFault, compose, limits};
 use crate::reply::{self, Failure, Outcome, Reason, Reply, Served, Settlement};
 use crate::template::{Attributes, Found, Needs, Random, Scope};
@@ -191,8 +191,8 @@ impl Exchange {
         let eval = |error| Unsendable::Value(PLACE.to_owned(), ValueFault::Eval(error));
         let path = lookup.path.path(&scope).map_err(eval)?.ok_or_else(|| missing(PLACE))?;
         Ok(Inquiry {
-            cluster: lookup.cluster.clone(),
-            authority: lookup.authority.clone(),
+            cluster: Rc::clone(&lookup.cluster),
+            authority: Rc::clone(&lookup.authority),
             path,
             timeout: lookup.timeout,
         })
@@ -262,7 +262,7 @@ impl Exchange {
             (Outcome::Accepted, None) => return Step::Wait,
         };
         if attempts > 0 && route.has_fallback() {
-            reply.headers.push((DESTINATION.to_owned(), served.as_str().to_owned()));
+            reply.headers.push(header(DESTINATION, served.as_str()));
         }
         let word = outcome.as_str();
         let failure = match outcome {
@@ -326,9 +326,7 @@ fn found_reply(route: &Route, scope: &Scope<'_>, found: &Found) -> Result<Reply,
         Some(_) => Value::Null,
         None => serde_json::from_slice(&found.body).map_err(|error| unusable(&error))?,
     };
-    reply::success(&route.reply, &scope, 200, body)
-        .map(|reply| Reply { details: "service_bus_found".to_owned(), ..reply })
-        .map_err(|error| unusable(&error))
+    reply::found(&route.reply, &scope, &body).map_err(|error| unusable(&error))
 }
 
 fn missing(place: &str) -> Unsendable {

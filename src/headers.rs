@@ -5,6 +5,9 @@
 
 use std::borrow::Cow;
 
+/// A header to be written. Most names, and some values, are known when the module is built.
+pub type Header = (Cow<'static, str>, Cow<'static, str>);
+
 /// A header map, decoded in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
@@ -95,6 +98,11 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
         let pairs: Vec<_> = pairs.into_iter().collect();
         Self::decode(encode(&pairs)).unwrap_or_default()
     }
+}
+
+/// A header with its name and value.
+pub fn header(name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Header {
+    (name.into(), value.into())
 }
 
 /// Writes a header map as Envoy takes it.

@@ -1,9 +1,12 @@
 //! What the client is told.
 
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use crate::config::{FailureReply, ReplyConfig};
-use crate::headers::Headers;
+use crate::headers::{Header, Headers, header};
 use crate::message::{Unsendable, ValueFault};
 use crate::template::{Absent, Attributes, Found, Scope, Template};
 use crate::text::is_visible_ascii;
@@ -14,11 +17,11 @@ pub struct Reply {
     /// HTTP status.
     pub status: u16,
     /// Names in lower case, values in visible ASCII.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Header>,
     /// JSON.
     pub body: Vec<u8>,
     /// Envoy's `%RESPONSE_CODE_DETAILS%`.
-    pub details: String,
+    pub details: Cow<'static, str>,
 }
 
 /// Why a message was not accepted, as clients are told. The texts are part of the contract.
@@ -253,46 +256,70 @@ impl Failure {
     }
 }
 
-/// The answer to a success: status and body unless the route says otherwise, and what it says.
+/// The answer to an accepted message: 202 with its id, unless the route says otherwise.
 ///
 /// # Errors
 /// When the route's templates cannot be made from the request.
-pub fn success(
+pub fn accepted(config: &ReplyConfig, scope: &Scope<'_>) -> Result<Reply, Unsendable> {
+    let body = match own_body(config, scope)? {
+        None => serde_json::to_vec(&Accepted(scope.tracking_id)),
+        Some(body) => serde_json::to_vec(&body),
+    };
+    success(config, scope, 202, (body, "service_bus_accepted"))
+}
+
+/// The answer to a lookup that has found something: 200 with what was found, unless the route says
+/// otherwise.
+///
+/// # Errors
+/// When the route's templates cannot be made from the request and what was found.
+pub fn found(config: &ReplyConfig, scope: &Scope<'_>, body: &Value) -> Result<Reply, Unsendable> {
+    let own = own_body(config, scope)?;
+    let body = serde_json::to_vec(own.as_ref().unwrap_or(body));
+    success(config, scope, 200, (body, "service_bus_found"))
+}
+
+/// The body that the route makes.
+fn own_body(config: &ReplyConfig, scope: &Scope<'_>) -> Result<Option<Value>, Unsendable> {
+    let Some(tree) = &config.body else { return Ok(None) };
+    Ok(Some(tree.value(scope, Absent::LeaveOut, "reply.body")?.unwrap_or(Value::Null)))
+}
+
+/// The body of an accepted message's answer, with the request's id.
+struct Accepted<'a>(&'a str);
+
+impl Serialize for Accepted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serializer.serialize_map(Some(2))?;
+        json.serialize_entry("status", "accepted")?;
+        json.serialize_entry("trackingId", self.0)?;
+        json.end()
+    }
+}
+
+fn success(
     config: &ReplyConfig,
     scope: &Scope<'_>,
     status: u16,
-    body: Value,
+    (body, details): (serde_json::Result<Vec<u8>>, &'static str),
 ) -> Result<Reply, Unsendable> {
-    let body = match &config.body {
-        None => Some(body),
-        Some(tree) => tree.value(scope, Absent::LeaveOut, "reply.body")?,
-    };
     let mut headers = Vec::with_capacity(config.headers.len() + 2);
     for (name, template) in &config.headers {
         if let Some(value) = header_value(name, template, scope)? {
-            headers.push((name.clone(), value));
+            headers.push(header(name.clone(), value));
         }
     }
-    let media_type = ("content-type".to_owned(), "application/json".to_owned());
     if !headers.iter().any(|(name, _)| name == "content-type") {
-        headers.push(media_type);
+        headers.push(header("content-type", "application/json"));
     }
     headers.push(tracking(scope.tracking_id));
     Ok(Reply {
         status: config.status.unwrap_or(status),
         headers,
-        body: body.unwrap_or(Value::Null).to_string().into_bytes(),
-        details: "service_bus_accepted".to_owned(),
+        // JSON can say all that is made of JSON.
+        body: body.unwrap_or_default(),
+        details: details.into(),
     })
-}
-
-/// The answer to an accepted message.
-///
-/// # Errors
-/// When the route's templates cannot be made from the request.
-pub fn accepted(config: &ReplyConfig, scope: &Scope<'_>) -> Result<Reply, Unsendable> {
-    let body = json!({"status": "accepted", "trackingId": scope.tracking_id});
-    success(config, scope, 202, body)
 }
 
 /// A header must be visible ASCII, or a client could add lines of its own.
@@ -327,22 +354,22 @@ pub fn failed(failure: &Failure, scope: &Scope<'_>, change: Option<&FailureReply
         "trackingId": scope.tracking_id,
     });
     let mut headers = vec![
-        ("content-type".to_owned(), "application/problem+json".to_owned()),
-        ("cache-control".to_owned(), "no-store".to_owned()),
+        header("content-type", "application/problem+json"),
+        header("cache-control", "no-store"),
     ];
     if let Some(seconds) = failure.retry_after.or(reason.retry_after()) {
-        headers.push(("retry-after".to_owned(), seconds.to_string()));
+        headers.push(header("retry-after", seconds.to_string()));
     }
     if let Some(change) = change {
         let own =
             change.body.as_ref().map(|tree| tree.value(scope, Absent::LeaveOut, "reply.body"));
         if let Some(Ok(Some(own))) = own {
             body = own;
-            set(&mut headers, "content-type", "application/json".to_owned());
+            set(&mut headers, header("content-type", "application/json"));
         }
         for (name, template) in &change.headers {
             if let Ok(Some(value)) = header_value(name, template, scope) {
-                set(&mut headers, name, value);
+                set(&mut headers, header(name.clone(), value));
             }
         }
     }
@@ -351,7 +378,7 @@ pub fn failed(failure: &Failure, scope: &Scope<'_>, change: Option<&FailureReply
         status,
         headers,
         body: body.to_string().into_bytes(),
-        details: format!("service_bus_{}", reason.as_str()),
+        details: format!("service_bus_{}", reason.as_str()).into(),
     }
 }
 
@@ -363,13 +390,13 @@ pub fn misconfigured() -> Reply {
     failed(&Failure::new(Reason::Misconfigured, ""), &scope, None)
 }
 
-fn set(headers: &mut Vec<(String, String)>, name: &str, value: String) {
-    headers.retain(|(other, _)| other != name);
-    headers.push((name.to_owned(), value));
+fn set(headers: &mut Vec<Header>, new: Header) {
+    headers.retain(|(other, _)| *other != new.0);
+    headers.push(new);
 }
 
-fn tracking(tracking_id: &str) -> (String, String) {
-    ("x-tracking-id".to_owned(), tracking_id.to_owned())
+fn tracking(tracking_id: &str) -> Header {
+    header("x-tracking-id", tracking_id.to_owned())
 }
 
 /// The phrase of a status; RFC 9457 asks for it beside `about:blank`.

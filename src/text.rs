@@ -13,7 +13,8 @@ pub(crate) fn percent_encode(text: &str) -> PercentEncode<'_> {
 
 /// The version 4 UUID of some random bytes.
 pub(crate) fn uuid(random: [u8; 16]) -> String {
-    Builder::from_random_bytes(random).into_uuid().to_string()
+    let uuid = Builder::from_random_bytes(random).into_uuid();
+    uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).to_owned()
 }
 
 /// Whether a text is printable ASCII, so that it can stand in a header.
@@ -28,9 +29,12 @@ pub(crate) fn is_token(text: &str) -> bool {
 }
 
 /// Writes a JSON text in ASCII, so that it can be a header value.
-pub(crate) fn ascii_json(json: &str) -> String {
+pub(crate) fn ascii_json(json: String) -> String {
     use std::fmt::Write;
 
+    if is_visible_ascii(&json) {
+        return json;
+    }
     let mut ascii = String::with_capacity(json.len());
     let mut units = [0; 2];
     for character in json.chars() {
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn json_becomes_ascii_and_says_the_same() {
         let json = serde_json::to_string("é\u{7f}日😀\"\n").unwrap();
-        let ascii = ascii_json(&json);
+        let ascii = ascii_json(json);
         assert_eq!(ascii, r#""\u00e9\u007f\u65e5\ud83d\ude00\"\n""#);
         assert_eq!(serde_json::from_str::<String>(&ascii).unwrap(), "é\u{7f}日😀\"\n");
     }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use common::exchange::{Kind, found, kind, lookup_opened, problem, random, reply, settlement};
 use common::{NOW, UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::headers::Headers;
+use envoy_service_bus::headers::{self, Headers};
 use envoy_service_bus::message::Form;
 use envoy_service_bus::reply::{Failure, Outcome, Reason};
 use envoy_service_bus::template::Attributes;
@@ -27,13 +27,13 @@ fn a_lookup_asks_and_answers() {
     let Step::Inquire(inquiry) = exchange.request_ended(vec![], NOW, Attributes::default()) else {
         panic!("no inquiry")
     };
-    assert_eq!(inquiry.cluster, "store");
-    assert_eq!(inquiry.authority, "store:80");
+    assert_eq!(&*inquiry.cluster, "store");
+    assert_eq!(&*inquiry.authority, "store:80");
     assert_eq!(inquiry.path, "/order:status:a%2Fb%20c");
     assert_eq!(inquiry.timeout, std::time::Duration::from_secs(2));
     let body = br#"{"trackingId": "t-1", "more": 1}"#;
     let reply = reply(exchange.settled(settlement(Outcome::Found(found(body)))));
-    assert_eq!((reply.status, reply.details.as_str()), (200, "service_bus_found"));
+    assert_eq!((reply.status, &*reply.details), (200, "service_bus_found"));
     // What the store does not know is left out.
     assert_eq!(reply.body, br#"{"id":"t-1"}"#);
 }
@@ -56,7 +56,7 @@ fn a_route_may_change_the_answer_to_a_failure() {
     let reply = reply(exchange.settled(settlement(Outcome::Failed(failure))));
     assert_eq!(reply.status, 410);
     assert_eq!(reply.body, br#"{"gone":"x\"y"}"#);
-    let header = |name| reply.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    let header = |name| reply.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
     assert_eq!(header("content-type"), Some("application/json"));
     assert_eq!(header("x-tracking-id"), Some(UUID));
     assert_eq!(reply.details, "service_bus_not_found");
@@ -73,8 +73,8 @@ fn a_route_may_change_the_answer_to_a_failure() {
         let failure = Failure::new(Reason::Throttled, "");
         let reply = self::reply(exchange.settled(settlement(Outcome::Failed(failure))));
         let headers = |name| reply.headers.iter().filter(|(n, _)| n == name).collect::<Vec<_>>();
-        assert_eq!(headers("retry-after"), [&("retry-after".to_owned(), "120".to_owned())]);
-        assert_eq!(headers("x-client").first().map(|(_, value)| value.as_str()), told);
+        assert_eq!(headers("retry-after"), [&headers::header("retry-after", "120")]);
+        assert_eq!(headers("x-client").first().map(|(_, value)| &**value), told);
         let body: Json = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!((&body["status"], &body["title"]), (&json!(429), &json!("Too Many Requests")));
         assert_eq!(body["reason"], "throttled");
@@ -113,7 +113,7 @@ fn a_message_is_made_from_the_request() {
     assert_eq!(*submission.message.alone().body, expected.to_string().into_bytes());
     let header = |name| {
         let found = submission.message.alone().headers.iter().find(|(other, _)| other == name);
-        found.map(|(_, value)| value.as_str())
+        found.map(|(_, value)| &**value)
     };
     assert_eq!(
         header("brokerproperties"),
@@ -125,7 +125,7 @@ fn a_message_is_made_from_the_request() {
     assert_eq!((header("count"), header("vip"), header("absent")), (Some("2"), Some("true"), None));
     let answer = reply(exchange.settled(settlement(Outcome::Accepted)));
     assert_eq!(answer.body, br#"{"n":2}"#);
-    let location = ("location".to_owned(), format!("/orders/{UUID}"));
+    let location = headers::header("location", format!("/orders/{UUID}"));
     assert!(answer.headers.contains(&location));
 
     let refusals = [
@@ -268,7 +268,7 @@ proptest! {
                 } else {
                     serde_json::from_str(body[0]["Body"].as_str().unwrap()).unwrap()
                 };
-                (answer.headers.into_iter().chain(submission.message.alone().headers.clone()).collect(), Some(payload))
+                ([answer.headers.as_slice(), &submission.message.alone().headers].concat(), Some(payload))
             }
             Step::Reply(answer, _) => {
                 prop_assert_eq!(answer.status, 400);

@@ -102,7 +102,7 @@ fn every_key_is_read() {
     });
     let sender = sender(&config);
     let (send, destination) = route(&sender);
-    assert_eq!(destination.namespace, "contoso.servicebus.windows.net");
+    assert_eq!(&*destination.namespace, "contoso.servicebus.windows.net");
     assert!(matches!(
         &*destination.credentials,
         Credentials::Sas(keys)
@@ -287,14 +287,14 @@ fn a_fallback_takes_from_its_route_what_it_does_not_say() {
         "credentials": {"sas": {"key_name": "a", "key": {"env": "SB_KEY"}}},
         "allow_duplicates": true
     })));
-    assert_eq!(elsewhere.destination.namespace, "north.servicebus.windows.net");
-    assert_eq!(elsewhere.destination.cluster, "north");
+    assert_eq!(&*elsewhere.destination.namespace, "north.servicebus.windows.net");
+    assert_eq!(&*elsewhere.destination.cluster, "north");
     assert!(matches!(*elsewhere.destination.credentials, Credentials::Sas(_)));
     assert_eq!(elsewhere.entity.as_ref().unwrap().path, "late");
     assert!(elsewhere.allow_duplicates);
     let nearby = fallback(&with_fallback(json!({"cluster": "other"})));
-    assert_eq!(nearby.destination.namespace, "contoso.servicebus.windows.net");
-    assert_eq!(nearby.destination.cluster, "other");
+    assert_eq!(&*nearby.destination.namespace, "contoso.servicebus.windows.net");
+    assert_eq!(&*nearby.destination.cluster, "other");
     assert!(matches!(*nearby.destination.credentials, Credentials::Upstream));
     assert!(nearby.entity.is_none() && !nearby.allow_duplicates);
 }
@@ -392,13 +392,10 @@ fn a_route_may_go_elsewhere() {
         Action::Lookup(_) => panic!("a lookup"),
     };
     let contoso = "contoso.servicebus.windows.net";
-    assert_eq!(destination(0).namespace, contoso);
-    assert_eq!(destination(1).namespace, "fabrikam.servicebus.windows.net");
+    assert_eq!(&*destination(0).namespace, contoso);
+    assert_eq!(&*destination(1).namespace, "fabrikam.servicebus.windows.net");
     assert!(matches!(*destination(1).credentials, Credentials::Sas { .. }));
-    assert_eq!(
-        (destination(2).namespace.as_str(), destination(2).cluster.as_str()),
-        (contoso, "third")
-    );
+    assert_eq!((&*destination(2).namespace, &*destination(2).cluster), (contoso, "third"));
     assert!(matches!(*destination(2).credentials, Credentials::Upstream));
     // With all three in each route, the general ones may be left out.
     let mut own = config["routes"][1].clone();

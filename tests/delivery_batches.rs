@@ -35,8 +35,7 @@ fn busy(batch: Json) -> (Worker, AttemptId) {
 
 /// The ids of the messages of a batch; none, when it is a message by itself.
 fn ids(callout: &Callout) -> Vec<String> {
-    let content_type = callout.headers.iter().find(|(name, _)| name == "content-type");
-    if content_type.is_none_or(|(_, value)| value != BATCH) {
+    if callout.header("content-type") != Some(BATCH) {
         return vec![];
     }
     let Json::Array(elements) = serde_json::from_slice(&callout.body).unwrap() else {
@@ -73,7 +72,7 @@ fn what_arrives_while_a_message_is_on_its_way_leaves_together() {
     worker.answer(first, answer("404"));
     let (attempt, callout) = worker.dispatched();
     assert_eq!(worker.settled(), (0, Some(Reason::EntityNotFound)));
-    let names: Vec<_> = callout.headers.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<_> = callout.headers().map(|(name, _)| name).collect();
     assert_eq!(
         names,
         [":method", ":path", ":authority", ":scheme", "authorization", "content-type"]

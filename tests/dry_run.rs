@@ -13,6 +13,7 @@ use common::configuration::{error, warnings, with};
 use common::exchange::{Kind, kind, random, reply};
 use common::{NOW, UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
+use envoy_service_bus::headers::header;
 use envoy_service_bus::template::Attributes;
 use serde_json::{Value as Json, json};
 
@@ -38,7 +39,7 @@ fn the_answer_is_the_request_that_service_bus_would_get() {
     };
     assert_eq!(reply.status, 200);
     assert_eq!(reply.details, "service_bus_dry_run");
-    assert!(reply.headers.contains(&("x-tracking-id".to_owned(), UUID.to_owned())));
+    assert!(reply.headers.contains(&header("x-tracking-id", UUID)));
     let shown: Json = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(
         shown,

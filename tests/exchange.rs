@@ -16,6 +16,7 @@ use common::exchange::{
 };
 use common::{NOW, UUID, plain_sender, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
+use envoy_service_bus::headers::header;
 use envoy_service_bus::reply::{Failure, Outcome, Reason};
 use envoy_service_bus::template::Attributes;
 use serde_json::{Value as Json, json};
@@ -105,14 +106,14 @@ fn the_tracking_id_is_the_idempotency_key_or_a_uuid() {
         assert_eq!(kind(&step), Kind::Wait);
         let _ = exchange.request_ended(vec![], NOW, Attributes::default());
         let reply = reply(exchange.settled(settlement(Outcome::Accepted)));
-        assert!(reply.headers.contains(&("x-tracking-id".to_owned(), id.to_owned())));
+        assert!(reply.headers.contains(&header("x-tracking-id", id.to_owned())));
         let body: Json = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(body, json!({"status": "accepted", "trackingId": id}));
     }
     let (mut exchange, _) = opened(request(&[("x-request-id", b"from-the-client")]));
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());
     let reply = reply(exchange.settled(settlement(Outcome::Accepted)));
-    assert!(reply.headers.contains(&("x-tracking-id".to_owned(), UUID.to_owned())));
+    assert!(reply.headers.contains(&header("x-tracking-id", UUID)));
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn the_reply_is_the_routes() {
     assert_eq!(reply.details, "service_bus_accepted");
     let header = |name: &str| {
         let found: Vec<_> =
-            reply.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect();
+            reply.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| &**v).collect();
         found.join("|")
     };
     assert_eq!(header("content-type"), "application/hal+json");
@@ -262,7 +263,7 @@ fn each_reason_has_its_answer() {
         let failure = Failure::new(reason, "canary: what the broker said");
         let reply = reply(exchange.settled(settlement(Outcome::Failed(failure))));
         assert_eq!(reply.status, status, "{word}");
-        let header = |name| reply.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let header = |name| reply.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
         assert_eq!(header("retry-after"), retry_after, "{word}");
         assert_eq!(header("content-type"), Some("application/problem+json"));
         assert_eq!(header("x-tracking-id"), Some(UUID));
@@ -281,5 +282,5 @@ fn the_brokers_wish_comes_before_our_own() {
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());
     let failure = Failure { retry_after: Some(77), ..Failure::new(Reason::Throttled, "") };
     let reply = reply(exchange.settled(settlement(Outcome::Failed(failure))));
-    assert!(reply.headers.contains(&("retry-after".to_owned(), "77".to_owned())));
+    assert!(reply.headers.contains(&header("retry-after", "77")));
 }

@@ -42,7 +42,7 @@ fn compose_and_pack(sender: &Sender, request: &Headers, body: &[u8]) -> Result<P
 }
 
 fn pairs(packed: &Packed) -> Vec<(&str, &str)> {
-    packed.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    packed.headers.iter().map(|(name, value)| (&**name, &**value)).collect()
 }
 
 fn everything() -> Json {
@@ -297,7 +297,7 @@ proptest! {
             body: body.clone().into_bytes(), content_type: None, broker, properties: properties.clone(),
         };
         let packed = Outgoing::new(message, LIMIT).unwrap().alone().clone();
-        for (name, value) in &packed.headers {
+        for (name, value) in &*packed.headers {
             prop_assert!(!name.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii_graphic()));
             prop_assert!(value.bytes().all(|b| (b' '..=b'~').contains(&b)), "{value:?}");
         }
@@ -329,12 +329,12 @@ fn unpack(packed: &Packed) -> (Json, Map<String, Json>, Vec<u8>) {
         Form::Single => {
             let mut broker = Json::Null;
             let mut properties = Map::new();
-            for (name, value) in &packed.headers {
+            for (name, value) in &*packed.headers {
                 if name == "brokerproperties" {
                     broker = serde_json::from_str(value).unwrap();
                 } else {
                     // A quoted text escapes nothing but quotes, which JSON reads alike.
-                    properties.insert(name.clone(), serde_json::from_str(value).unwrap());
+                    properties.insert(name.to_string(), serde_json::from_str(value).unwrap());
                 }
             }
             (broker, properties, packed.body.to_vec())

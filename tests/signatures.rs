@@ -41,7 +41,7 @@ fn worker(secondary: Option<&str>) -> Worker {
 impl Worker {
     fn token(&mut self, entity: &str) -> (String, Stamp) {
         match self.signer.access(entity, self.now, &Memory::default()) {
-            Access::Token { value, stamp } => (value.to_owned(), stamp),
+            Access::Token { value, stamp } => (value.to_string(), stamp),
             _ => panic!("no token"),
         }
     }
@@ -190,7 +190,7 @@ fn others_sign() {
     let Access::Token { value, stamp } = signer.access("orders", now, &memory) else {
         panic!("no token")
     };
-    assert_eq!(value, "SharedAccessSignature x");
+    assert_eq!(&*value, "SharedAccessSignature x");
     assert!(!signer.refused("orders", stamp, None, now, &memory));
     let mut signer = Signer::new(&Credentials::Upstream, "ns");
     assert!(matches!(signer.access("orders", now, &memory), Access::Unsigned));

@@ -42,7 +42,7 @@ fn served() -> Worker {
 fn a_token_is_fetched_before_anybody_asks() {
     let mut worker = alone();
     let callout = worker.wait().unwrap();
-    assert_eq!(callout.cluster, "imds");
+    assert_eq!(&*callout.cluster, "imds");
     assert_eq!(worker.access(), Got::Wait);
     assert!(worker.poll().is_none(), "one question at a time");
     worker.fetched(&grant("first", NOW, 3600));
@@ -357,7 +357,8 @@ fn what_envoy_says_in_the_services_place_is_no_answer() {
 fn question(request: TokenRequest) -> (Vec<(String, String)>, String) {
     let mut signer = Signer::new(&Credentials::Fetched(Rc::new(request)), "ns");
     let callout = signer.poll(NOW, 0, &Memory::default()).unwrap();
-    (callout.headers, String::from_utf8(callout.body.to_vec()).unwrap())
+    let headers = callout.headers().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    (headers, String::from_utf8(callout.body.to_vec()).unwrap())
 }
 
 #[test]

@@ -16,6 +16,7 @@ use envoy_service_bus::config::{Config, Environment, Role, Sender};
 use envoy_service_bus::delivery::Callout;
 use envoy_service_bus::reply::Reply;
 use envoy_service_bus::template::Attributes;
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::input;
@@ -161,7 +162,7 @@ impl Shown<'_> {
             Played::Sent { route, callout, reply, .. } => json!({
                 "outcome": "sent",
                 "route": self.route(*route),
-                "cluster": callout.cluster,
+                "cluster": &*callout.cluster,
                 "callout": message_json(&visible(callout), &callout.body),
                 "curl": curl::line(callout, self.configuration, *route),
                 "reply": reply.as_ref().map(reply_json),
@@ -171,27 +172,15 @@ impl Shown<'_> {
 }
 
 /// The headers without the token.
-fn visible(callout: &Callout) -> Vec<(String, String)> {
-    let hide = |(name, value): &(String, String)| {
-        let hidden = name == "authorization";
-        (name.clone(), if hidden { "(hidden)".to_owned() } else { value.clone() })
-    };
-    callout.headers.iter().map(hide).collect()
+fn visible(callout: &Callout) -> Vec<(&str, &str)> {
+    let hide = |(name, value)| (name, if name == "authorization" { "(hidden)" } else { value });
+    callout.headers().map(hide).collect()
 }
 
 fn callout_text(callout: &Callout) -> String {
-    let headers = visible(callout);
-    let pseudo = |name: &str| {
-        let found = headers.iter().find(|(other, _)| other == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_default()
-    };
-    let mut text = format!(
-        "{} {} HTTP/1.1\nhost: {}\n",
-        pseudo(":method"),
-        pseudo(":path"),
-        pseudo(":authority")
-    );
-    for (name, value) in headers.iter().filter(|(name, _)| !name.starts_with(':')) {
+    let Callout { method, path, authority, .. } = callout;
+    let mut text = format!("{method} {path} HTTP/1.1\nhost: {authority}\n");
+    for (name, value) in visible(callout).into_iter().filter(|(name, _)| !name.starts_with(':')) {
         let _ = writeln!(text, "{name}: {value}");
     }
     text + &body_text(&callout.body)
@@ -222,7 +211,7 @@ fn reply_json(reply: &Reply) -> Json {
 }
 
 /// A body that is no text is shown in base64.
-fn message_json(headers: &[(String, String)], body: &[u8]) -> Json {
+fn message_json(headers: &[impl Serialize], body: &[u8]) -> Json {
     match std::str::from_utf8(body) {
         Ok(text) => json!({"headers": headers, "body": text}),
         Err(_) => json!({"headers": headers, "body_base64": STANDARD.encode(body)}),

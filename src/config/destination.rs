@@ -11,9 +11,9 @@ use crate::credentials::Credentials;
 #[derive(Debug)]
 pub struct Destination {
     /// Host that is signed and sent as `:authority`.
-    pub namespace: String,
+    pub namespace: Rc<str>,
     /// Envoy cluster of the callout.
-    pub cluster: String,
+    pub cluster: Rc<str>,
     /// Who signs.
     pub credentials: Rc<Credentials>,
     read: Rc<Read>,
@@ -37,8 +37,8 @@ impl Destination {
             return Some(Rc::clone(self));
         }
         let parts = Parts {
-            namespace: Some(self.namespace.clone()),
-            cluster: Some(self.cluster.clone()),
+            namespace: Some(self.namespace.to_string()),
+            cluster: Some(self.cluster.to_string()),
             credentials: Some(Rc::clone(&self.read)),
         };
         parts.overlaid(nodes, environment)?.join()
@@ -95,8 +95,8 @@ impl Parts {
     fn join(&self) -> Option<Rc<Destination>> {
         let read = self.credentials.as_ref()?;
         Some(Rc::new(Destination {
-            namespace: self.namespace.clone()?,
-            cluster: self.cluster.clone()?,
+            namespace: self.namespace.as_deref()?.into(),
+            cluster: self.cluster.as_deref()?.into(),
             credentials: Rc::clone(&read.credentials),
             read: Rc::clone(read),
         }))

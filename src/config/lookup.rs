@@ -1,5 +1,6 @@
 //! The `lookup` section of a route: a GET whose answer becomes the reply.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::delivery::{TIMEOUTS, read_duration};
@@ -12,9 +13,9 @@ use crate::text::is_visible_ascii;
 #[derive(Debug)]
 pub struct Lookup {
     /// Envoy cluster of the callout.
-    pub cluster: String,
+    pub cluster: Rc<str>,
     /// `:authority`.
-    pub authority: String,
+    pub authority: Rc<str>,
     /// `:path`; what expressions insert is percent-encoded.
     pub path: Template,
     /// What the callout may take.
@@ -23,7 +24,7 @@ pub struct Lookup {
 
 pub(super) fn read(node: &Node<'_>, names: &Names) -> Option<Lookup> {
     let mut fields = node.fields()?;
-    let text = |node: Node<'_>| node.filled_text().map(str::to_owned);
+    let text = |node: Node<'_>| node.filled_text().map(Rc::from);
     let cluster = fields.required("cluster").and_then(text);
     let authority = fields.required("authority").and_then(|node| read_authority(&node));
     let path = fields.required("path").and_then(|node| read_path(&node, names));
@@ -34,14 +35,14 @@ pub(super) fn read(node: &Node<'_>, names: &Names) -> Option<Lookup> {
     Some(Lookup { cluster: cluster?, authority: authority?, path: path?, timeout: timeout? })
 }
 
-fn read_authority(node: &Node<'_>) -> Option<String> {
+fn read_authority(node: &Node<'_>) -> Option<Rc<str>> {
     let text = node.text()?;
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b))
     {
         node.expected("a host, with a port where it needs one");
         return None;
     }
-    Some(text.to_owned())
+    Some(text.into())
 }
 
 fn read_path(node: &Node<'_>, names: &Names) -> Option<Template> {

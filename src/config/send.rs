@@ -56,7 +56,7 @@ pub struct Entity {
     /// The path as Service Bus shows it, such as `eu/orders`.
     pub path: String,
     /// `:path` of a send.
-    pub messages_path: String,
+    pub messages_path: Rc<str>,
 }
 
 /// The body of a message.
@@ -188,7 +188,7 @@ impl Entity {
             return None;
         }
         let encoded: Vec<_> = path.split('/').map(|s| percent_encode(s).to_string()).collect();
-        let messages_path = format!("/{}/messages", encoded.join("/"));
+        let messages_path = format!("/{}/messages", encoded.join("/")).into();
         Some(Self { path: path.to_owned(), messages_path })
     }
 }

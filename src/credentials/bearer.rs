@@ -60,7 +60,7 @@ impl Bearer {
         }
     }
 
-    pub(super) fn access(&mut self, now: Duration, shared: &dyn Shared) -> Access<'_> {
+    pub(super) fn access(&mut self, now: Duration, shared: &dyn Shared) -> Access {
         if self.seen.valid(now).is_none() && self.is_time_to_look(now, LOOK) {
             self.look(now, 0, shared);
         }
@@ -73,7 +73,7 @@ impl Bearer {
             return Access::Wait;
         }
         match &self.seen.authorization {
-            Some(token) => Access::Token { value: token.expose(), stamp: Stamp(self.seen.serial) },
+            Some(token) => Access::Token { value: token.share(), stamp: Stamp(self.seen.serial) },
             None => Access::Wait,
         }
     }

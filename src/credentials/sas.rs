@@ -5,6 +5,7 @@
 //! its base64, nor may we.
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -42,7 +43,7 @@ impl AccessKey {
         let expires = now.saturating_add(ahead).saturating_add(ttl).as_secs();
         let left = ttl / 5;
         Token {
-            text: self.sign(resource, expires),
+            text: self.sign(resource, expires).into(),
             issued_at: now,
             renew_at: now.saturating_add(ttl.saturating_sub(left)),
         }
@@ -79,7 +80,7 @@ pub struct SasKeys {
 /// A signed token with its time of renewal.
 #[derive(Clone)]
 pub struct Token {
-    text: String,
+    text: Rc<str>,
     issued_at: Duration,
     renew_at: Duration,
 }
@@ -88,6 +89,11 @@ impl Token {
     /// The value of the `authorization` header.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// As [`Token::as_str`], to be kept for a while.
+    pub fn share(&self) -> Rc<str> {
+        Rc::clone(&self.text)
     }
 
     /// Whether more than a fifth of its life is left. A clock that was set back before the time of

@@ -36,6 +36,12 @@ struct Signed {
     refusals: u32,
 }
 
+impl Signed {
+    fn access(&self) -> (Rc<str>, Stamp) {
+        (self.token.share(), self.stamp)
+    }
+}
+
 /// Clocks that differ by less are taken for one.
 const SAME_CLOCK: Duration = Duration::from_secs(60);
 /// How long nothing new is tried after every key was refused.
@@ -55,17 +61,15 @@ impl Signatures {
         }
     }
 
-    pub(super) fn token(&mut self, entity: &str, now: Duration) -> (&str, Stamp) {
+    pub(super) fn token(&mut self, entity: &str, now: Duration) -> (Rc<str>, Stamp) {
         let known = self.by_entity.get(entity);
-        let good = known.is_some_and(|s| s.role == self.role && s.token.is_fresh(now));
-        if !good {
-            self.sign(entity, 0, now);
+        if let Some(signed) = known.filter(|s| s.role == self.role && s.token.is_fresh(now)) {
+            return signed.access();
         }
-        let signed = self.by_entity.get(entity);
-        signed.map_or(("", Stamp::NONE), |signed| (signed.token.as_str(), signed.stamp))
+        self.sign(entity, 0, now)
     }
 
-    fn sign(&mut self, entity: &str, refusals: u32, now: Duration) {
+    fn sign(&mut self, entity: &str, refusals: u32, now: Duration) -> (Rc<str>, Stamp) {
         self.last_stamp += 1;
         let resource = format!("https://{}/{entity}", self.namespace);
         let key = match (self.role, &self.keys.secondary) {
@@ -74,7 +78,9 @@ impl Signatures {
         };
         let token = key.token(&resource, now, self.behind, self.keys.token_ttl);
         let signed = Signed { token, stamp: Stamp(self.last_stamp), role: self.role, refusals };
+        let access = signed.access();
         self.by_entity.insert(entity.to_owned(), signed);
+        access
     }
 
     pub(super) fn refused(

@@ -20,13 +20,13 @@ impl Stamp {
 }
 
 /// What a send is to be signed with.
-pub enum Access<'a> {
+pub enum Access {
     /// Envoy signs on the cluster.
     Unsigned,
     /// The value of the `authorization` header.
     Token {
         /// The whole value.
-        value: &'a str,
+        value: Rc<str>,
         /// To be named when it is refused or accepted.
         stamp: Stamp,
     },
@@ -66,10 +66,10 @@ impl Signer {
     }
 
     /// What a send to `entity` is to be signed with.
-    pub fn access(&mut self, entity: &str, now: Duration, shared: &dyn Shared) -> Access<'_> {
+    pub fn access(&mut self, entity: &str, now: Duration, shared: &dyn Shared) -> Access {
         match &mut self.kind {
             Kind::Upstream => Access::Unsigned,
-            Kind::Signature(value) => Access::Token { value: value.expose(), stamp: Stamp::NONE },
+            Kind::Signature(value) => Access::Token { value: value.share(), stamp: Stamp::NONE },
             Kind::Signed(signatures) => {
                 let (value, stamp) = signatures.token(entity, now);
                 Access::Token { value, stamp }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Secret;
 use crate::delivery::Callout;
+use crate::headers::header;
 use crate::text::percent_encode;
 
 /// The resource that Service Bus is called in tokens.
@@ -128,24 +129,22 @@ impl TokenRequest {
     }
 
     pub(super) fn callout(&self) -> Callout {
-        let method = if self.form.is_some() { "POST" } else { "GET" };
-        let mut headers = vec![
-            (":method", method),
-            (":path", &self.path),
-            (":authority", &self.authority),
-            (":scheme", self.scheme),
-            ("accept", "application/json"),
-        ];
+        let mut fields = vec![header("accept", "application/json")];
         if self.form.is_some() {
-            headers.push(("content-type", "application/x-www-form-urlencoded"));
+            fields.push(header("content-type", "application/x-www-form-urlencoded"));
         }
         if let Some((name, value)) = &self.header {
-            headers.push((name, value.expose()));
+            fields.push(header(*name, value.expose().to_owned()));
         }
         let form = self.form.as_ref().map(|form| form.expose().as_bytes().to_vec());
         Callout {
-            cluster: self.cluster.clone(),
-            headers: headers.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            cluster: self.cluster.as_str().into(),
+            method: if self.form.is_some() { "POST" } else { "GET" },
+            scheme: self.scheme,
+            authority: self.authority.as_str().into(),
+            path: self.path.as_str().into(),
+            authorization: None,
+            fields: fields.into(),
             body: Rc::new(form.unwrap_or_default()),
             timeout: TIMEOUT,
             answer_bytes: ANSWER_BYTES,

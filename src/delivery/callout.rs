@@ -4,15 +4,26 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Destination, Entity};
+use crate::headers::{Header, header};
 use crate::reply::{Failure, Reason};
 
-/// An HTTP request for Envoy to make.
+/// An HTTP request for Envoy to make. What it has in common with others is shared, not copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callout {
     /// Envoy's name of the upstream.
-    pub cluster: String,
-    /// Pseudo-headers included.
-    pub headers: Vec<(String, String)>,
+    pub cluster: Rc<str>,
+    /// `:method`.
+    pub method: &'static str,
+    /// `:scheme`.
+    pub scheme: &'static str,
+    /// `:authority`.
+    pub authority: Rc<str>,
+    /// `:path`.
+    pub path: Rc<str>,
+    /// Value of `authorization`.
+    pub authorization: Option<Rc<str>>,
+    /// Other headers.
+    pub fields: Rc<[Header]>,
     /// May be empty.
     pub body: Rc<Vec<u8>>,
     /// When Envoy is to give up.
@@ -21,13 +32,36 @@ pub struct Callout {
     pub answer_bytes: usize,
 }
 
+impl Callout {
+    /// All headers, pseudo-headers first.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pseudo = [
+            (":method", self.method),
+            (":path", &*self.path),
+            (":authority", &*self.authority),
+            (":scheme", self.scheme),
+        ];
+        // Envoy sets it for a body only, and Service Bus needs it for each POST.
+        let empty = self.method == "POST" && self.body.is_empty();
+        let length = empty.then_some(("content-length", "0"));
+        let authorization = self.authorization.as_deref().map(|token| ("authorization", token));
+        let fields = self.fields.iter().map(|(name, value)| (&**name, &**value));
+        pseudo.into_iter().chain(length).chain(authorization).chain(fields)
+    }
+
+    /// The first value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+}
+
 /// A GET whose answer a client waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inquiry {
     /// Envoy cluster.
-    pub cluster: String,
+    pub cluster: Rc<str>,
     /// `:authority`.
-    pub authority: String,
+    pub authority: Rc<str>,
     /// `:path`.
     pub path: String,
     /// When Envoy is to give up.
@@ -52,15 +86,18 @@ const FOUND_BYTES: usize = 1024 * 1024;
 impl Inquiry {
     pub(super) fn callout(self) -> Callout {
         let Self { cluster, authority, path, timeout } = self;
-        let headers = [
-            (":method", "GET"),
-            (":path", path.as_str()),
-            (":authority", authority.as_str()),
-            (":scheme", "https"),
-            ("accept", "application/json"),
-        ];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Callout { cluster, headers, body: Rc::default(), timeout, answer_bytes: FOUND_BYTES }
+        Callout {
+            cluster,
+            method: "GET",
+            scheme: "https",
+            authority,
+            path: path.into(),
+            authorization: None,
+            fields: Rc::new([header("accept", "application/json")]),
+            body: Rc::default(),
+            timeout,
+            answer_bytes: FOUND_BYTES,
+        }
     }
 }
 
@@ -68,26 +105,22 @@ impl Inquiry {
 pub(super) fn send(
     destination: &Destination,
     entity: &Entity,
-    authorization: Option<&str>,
-    (own, body): (Vec<(String, String)>, Rc<Vec<u8>>),
+    authorization: Option<Rc<str>>,
+    (fields, body): (Rc<[Header]>, Rc<Vec<u8>>),
     timeout: Duration,
 ) -> Callout {
-    let mut headers = Vec::with_capacity(own.len() + 6);
-    let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
-    add(":method", "POST");
-    add(":path", &entity.messages_path);
-    add(":authority", &destination.namespace);
-    add(":scheme", "https");
-    // Envoy sets it for a body only, and Service Bus needs it for each POST.
-    if body.is_empty() {
-        add("content-length", "0");
+    Callout {
+        cluster: Rc::clone(&destination.cluster),
+        method: "POST",
+        scheme: "https",
+        authority: Rc::clone(&destination.namespace),
+        path: Rc::clone(&entity.messages_path),
+        authorization,
+        fields,
+        body,
+        timeout,
+        answer_bytes: ERROR_BYTES,
     }
-    if let Some(token) = authorization {
-        add("authorization", token);
-    }
-    headers.extend(own);
-    let cluster = destination.cluster.clone();
-    Callout { cluster, headers, body, timeout, answer_bytes: ERROR_BYTES }
 }
 
 impl DispatchError {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::StreamId;
 use super::lane::LaneId;
 use crate::config::{Entity, Fallback};
+use crate::headers::Header;
 use crate::message::{Outgoing, batch_headers};
 use crate::reply::{Failure, Reason, Served};
 
@@ -107,10 +108,10 @@ impl Parcel {
     }
 
     /// Headers and body of its callout.
-    pub(super) fn packed(&mut self) -> (Vec<(String, String)>, Rc<Vec<u8>>) {
+    pub(super) fn packed(&mut self) -> (Rc<[Header]>, Rc<Vec<u8>>) {
         if let [job] = self.jobs.as_slice() {
             let packed = job.message.alone();
-            return (packed.headers.clone(), Rc::clone(&packed.body));
+            return (Rc::clone(&packed.headers), Rc::clone(&packed.body));
         }
         let jobs = &self.jobs;
         let body = self.batch.get_or_insert_with(|| Rc::new(array(jobs)));

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Destination, Entity};
+use crate::headers::{Header, header};
 use crate::message::Outgoing;
 use crate::reply::Reply;
 
@@ -20,10 +21,10 @@ pub(super) fn shown(
     let body = json!({
         "dryRun": true,
         "request": {
-            "cluster": destination.cluster,
+            "cluster": &*destination.cluster,
             "method": "POST",
-            "path": entity.messages_path,
-            "authority": destination.namespace,
+            "path": &*entity.messages_path,
+            "authority": &*destination.namespace,
             "headers": object(&packed.headers),
             "body": text(&packed.body),
         },
@@ -33,21 +34,20 @@ pub(super) fn shown(
             "body": text(&reply.body),
         },
     });
-    let mut headers = vec![
-        ("content-type".to_owned(), "application/json".to_owned()),
-        ("cache-control".to_owned(), "no-store".to_owned()),
-    ];
+    let mut headers =
+        vec![header("content-type", "application/json"), header("cache-control", "no-store")];
     headers.extend(reply.headers.iter().filter(|(name, _)| name == "x-tracking-id").cloned());
     Reply {
         status: 200,
         headers,
         body: body.to_string().into_bytes(),
-        details: "service_bus_dry_run".to_owned(),
+        details: "service_bus_dry_run".into(),
     }
 }
 
-fn object(headers: &[(String, String)]) -> Value {
-    let members = headers.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+fn object(headers: &[Header]) -> Value {
+    let member = |(name, value): &Header| (name.clone().into_owned(), value.as_ref().into());
+    let members = headers.iter().map(member);
     Value::Object(members.collect::<Map<_, _>>())
 }
 

@@ -3,6 +3,7 @@
 
 #![expect(unsafe_code, reason = "the ABI is made of C functions and raw memory")]
 
+use std::cell::RefCell;
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
@@ -167,7 +168,7 @@ fn body(buffer: BufferType, most: usize) -> Vec<u8> {
 
 /// Starts a callout and returns Envoy's id of it.
 pub(super) fn dispatch(callout: &Callout) -> Result<u32, DispatchError> {
-    let headers = callout.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let headers = callout.headers().collect();
     let body = (!callout.body.is_empty()).then_some(callout.body.as_slice());
     hostcalls::dispatch_http_call(&callout.cluster, headers, body, vec![], callout.timeout).map_err(
         |status| match status {
@@ -179,7 +180,8 @@ pub(super) fn dispatch(callout: &Callout) -> Result<u32, DispatchError> {
 
 /// Answers the request of the effective context.
 pub(super) fn reply(reply: &Reply) -> Result<(), u32> {
-    let headers = encode(&reply.headers);
+    let headers = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let headers = encode(&headers.collect::<Vec<_>>());
     // SAFETY: each pointer is valid for its length during the call; the host copies.
     let status = unsafe {
         proxy_send_local_response(
@@ -276,11 +278,19 @@ pub(super) fn now() -> Option<Duration> {
     time.duration_since(std::time::UNIX_EPOCH).ok()
 }
 
-/// Random bytes of the host.
+/// Random bytes of the host, each given out once.
 pub(super) fn random() -> Option<[u8; 16]> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(bytes)
+    thread_local!(static STOCK: RefCell<Vec<[u8; 16]>> = const { RefCell::new(vec![]) });
+    // A question for a few bytes costs Envoy as much as one for many.
+    const AT_ONCE: usize = 64;
+    STOCK.with_borrow_mut(|stock| {
+        if stock.is_empty() {
+            let mut bytes = [0; AT_ONCE * 16];
+            getrandom::fill(&mut bytes).ok()?;
+            stock.extend_from_slice(bytes.as_chunks().0);
+        }
+        stock.pop()
+    })
 }
 
 /// The plugin's configuration.

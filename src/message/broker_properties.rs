@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use serde_json::{Map, Value as Json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value as Json;
 
 use super::{PropertyFault, Unsendable, limits};
 
@@ -119,42 +120,59 @@ impl BrokerProperties {
     }
 
     /// The JSON object of the `BrokerProperties` header.
-    pub(super) fn header_json(&self) -> Map<String, Json> {
-        let mut json = self.common_json();
-        if let Some(life) = self.time_to_live {
-            json.insert("TimeToLive".to_owned(), seconds(life));
-        }
-        json
+    pub(super) fn header_json(&self) -> String {
+        json(&Written { broker: self, in_batch: false, content_type: None })
     }
 
     /// The JSON object of a batch's element, where the life is a time span.
-    pub(super) fn batch_json(&self, content_type: Option<&str>) -> Map<String, Json> {
-        let mut json = self.common_json();
-        if let Some(life) = self.time_to_live {
-            json.insert("TimeToLiveTimeSpan".to_owned(), time_span(life).into());
-        }
-        if let Some(content_type) = content_type {
-            json.insert("ContentType".to_owned(), content_type.into());
-        }
-        json
+    pub(super) fn batch_json(&self, content_type: Option<&str>) -> String {
+        json(&Written { broker: self, in_batch: true, content_type })
     }
+}
 
-    fn common_json(&self) -> Map<String, Json> {
-        let mut json = Map::new();
-        json.insert("MessageId".to_owned(), self.message_id.as_str().into());
-        for (property, text) in &self.texts {
-            json.insert(property.name().to_owned(), text.as_str().into());
+/// Broker properties as one of the two forms writes them.
+struct Written<'a> {
+    broker: &'a BrokerProperties,
+    in_batch: bool,
+    content_type: Option<&'a str>,
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let BrokerProperties { message_id, texts, time_to_live, scheduled_enqueue_time } =
+            self.broker;
+        let mut json = serializer.serialize_map(None)?;
+        json.serialize_entry("MessageId", message_id)?;
+        for (property, text) in texts {
+            json.serialize_entry(property.name(), text)?;
         }
-        if let Some(date) = self.scheduled_enqueue_time.and_then(http_date) {
-            json.insert("ScheduledEnqueueTimeUtc".to_owned(), date.into());
+        if let Some(date) = scheduled_enqueue_time.and_then(http_date) {
+            json.serialize_entry("ScheduledEnqueueTimeUtc", &date)?;
         }
-        json
+        match time_to_live {
+            Some(life) if self.in_batch => {
+                json.serialize_entry("TimeToLiveTimeSpan", &time_span(*life))?;
+            }
+            Some(life) => json.serialize_entry("TimeToLive", &seconds(*life))?,
+            None => {}
+        }
+        if let Some(content_type) = self.content_type {
+            json.serialize_entry("ContentType", content_type)?;
+        }
+        json.end()
     }
+}
+
+/// Texts and numbers under names, which JSON can always say.
+fn json(written: &Written<'_>) -> String {
+    serde_json::to_string(written).unwrap_or_default()
 }
 
 fn check_chars(name: &str, text: &str, limit: Option<usize>) -> Result<(), Unsendable> {
     let fault = |fault| Err(Unsendable::Property(name.to_owned(), fault));
-    if let Some(limit) = limit.filter(|limit| text.encode_utf16().count() > *limit) {
+    // No text has more UTF-16 units than bytes.
+    let is_longer = |limit: &usize| text.len() > *limit && text.encode_utf16().count() > *limit;
+    if let Some(limit) = limit.filter(is_longer) {
         return fault(PropertyFault::Longer(limit));
     }
     if name.len() + text.len() > limits::PROPERTY_BYTES {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::{ContentTypeFault, Message, PropertyFault, Unsendable, limits};
+use crate::headers::{Header, header};
 use crate::text::{ascii_json, is_visible_ascii};
 
 /// The content type that makes Service Bus read a body as a batch, and that alone.
@@ -26,7 +27,7 @@ pub struct Packed {
     /// How it travels.
     pub form: Form,
     /// Headers of the request, `authorization` aside, in ASCII.
-    pub headers: Vec<(String, String)>,
+    pub headers: Rc<[Header]>,
     /// Body of the request. Each attempt sends the same.
     pub body: Rc<Vec<u8>>,
 }
@@ -80,7 +81,7 @@ impl Outgoing {
     pub fn element(&self) -> Option<String> {
         let body = serde_json::to_string(std::str::from_utf8(&self.body).ok()?).ok()?;
         let message = &self.message;
-        let broker = Json::Object(message.broker.batch_json(message.content_type.as_deref()));
+        let broker = message.broker.batch_json(message.content_type.as_deref());
         let mut element = format!("{{\"Body\":{body},\"BrokerProperties\":{broker}");
         if !message.properties.is_empty() {
             let properties = message.properties.iter().map(|p| (p.name.clone(), p.json()));
@@ -107,8 +108,8 @@ impl Outgoing {
         self.body.len() + self.message.properties_size()
     }
 
-    fn single(&self, headers: Vec<(String, String)>) -> Packed {
-        Packed { form: Form::Single, headers, body: Rc::clone(&self.body) }
+    fn single(&self, headers: Vec<Header>) -> Packed {
+        Packed { form: Form::Single, headers: headers.into(), body: Rc::clone(&self.body) }
     }
 
     fn pack(&self, limit: usize) -> Result<Packed, Unsendable> {
@@ -127,8 +128,8 @@ impl Outgoing {
 }
 
 /// Headers of a batch: the properties are in its body.
-pub fn batch_headers() -> Vec<(String, String)> {
-    vec![("content-type".to_owned(), BATCH_CONTENT_TYPE.to_owned())]
+pub fn batch_headers() -> Rc<[Header]> {
+    Rc::new([header("content-type", BATCH_CONTENT_TYPE)])
 }
 
 /// `\u` and four digits.
@@ -158,7 +159,9 @@ pub(crate) fn check_content_type(value: &str) -> Result<(), ContentTypeFault> {
     }
     // Anywhere in it: Envoy joins two lines by a comma, and which one Service Bus would believe is
     // not known.
-    if value.to_ascii_lowercase().contains(BATCH_CONTENT_TYPE) {
+    let batch = BATCH_CONTENT_TYPE.as_bytes();
+    let mut parts = value.as_bytes().windows(batch.len());
+    if parts.any(|part| part.eq_ignore_ascii_case(batch)) {
         return Err(ContentTypeFault::Batch);
     }
     Ok(())
@@ -170,22 +173,21 @@ enum Obstacle {
     HeaderBytes,
 }
 
-fn plain_headers(message: &Message) -> Vec<(String, String)> {
+fn plain_headers(message: &Message) -> Vec<Header> {
     let mut headers = Vec::with_capacity(message.properties.len() + 2);
     if let Some(content_type) = &message.content_type {
-        headers.push(("content-type".to_owned(), content_type.clone()));
+        headers.push(header("content-type", content_type.clone()));
     }
-    let broker = Json::Object(message.broker.header_json()).to_string();
-    headers.push(("brokerproperties".to_owned(), ascii_json(&broker)));
+    headers.push(header("brokerproperties", ascii_json(message.broker.header_json())));
     headers
 }
 
-fn single_headers(message: &Message) -> Result<Vec<(String, String)>, Obstacle> {
+fn single_headers(message: &Message) -> Result<Vec<Header>, Obstacle> {
     let mut headers = plain_headers(message);
     for property in &message.properties {
         let value =
             property.header_value().ok_or_else(|| Obstacle::Property(property.name.clone()))?;
-        headers.push((property.name.to_ascii_lowercase(), value));
+        headers.push(header(property.name.to_ascii_lowercase(), value));
     }
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if bytes > limits::HEADER_BYTES { Err(Obstacle::HeaderBytes) } else { Ok(headers) }

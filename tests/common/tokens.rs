@@ -50,7 +50,7 @@ impl Worker {
         match self.signer.access("orders", self.now, self.memory.as_ref()) {
             Access::Unsigned => Got::Unsigned,
             Access::Wait => Got::Wait,
-            Access::Token { value, stamp } => Got::Token(value.to_owned(), stamp),
+            Access::Token { value, stamp } => Got::Token(value.to_string(), stamp),
             Access::Unavailable { cause } => Got::Unavailable(cause),
         }
     }

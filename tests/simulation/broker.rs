@@ -196,5 +196,5 @@ fn id(broker: &Json) -> u32 {
 }
 
 pub(crate) fn header<'a>(callout: &'a Callout, name: &str) -> Option<&'a str> {
-    callout.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    callout.header(name)
 }

@@ -81,10 +81,10 @@ impl World {
             Step::Send(submission) => {
                 let size = submission.message.size();
                 let first =
-                    (submission.destination.namespace.clone(), submission.entity.path.clone());
+                    (submission.destination.namespace.to_string(), submission.entity.path.clone());
                 let second = submission.fallback.as_ref().map(|fallback| {
                     let entity = fallback.entity.as_ref().unwrap_or(&submission.entity);
-                    (fallback.destination.namespace.clone(), entity.path.clone())
+                    (fallback.destination.namespace.to_string(), entity.path.clone())
                 });
                 delivery.submit(stream, submission, now);
                 let made = format!(r#"{{"n":{id},"poison":{poison}}}"#);
@@ -118,7 +118,7 @@ impl World {
             let Callout { cluster, timeout, .. } = &callout;
             format!("w{}: {:?} to {cluster}{path}, {timeout:?}: {own} {body}", by.0, by.1)
         });
-        match callout.cluster.as_str() {
+        match &*callout.cluster {
             "store" => self.dispatch_other(by, &callout, lookup_answer),
             "tokens" => self.dispatch_other(by, &callout, token_answer),
             _ => self.dispatch_send(by, &callout),

@@ -7,21 +7,16 @@ use serde_json::Value as Json;
 
 /// A command that makes the callout by hand, with a token of its own.
 pub(super) fn line(callout: &Callout, configuration: &Json, route: usize) -> String {
-    let pseudo = |name: &str| {
-        let found = callout.headers.iter().find(|(other, _)| other == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_default()
-    };
-    let (host, path) = (pseudo(":authority"), pseudo(":path"));
-    let method = pseudo(":method");
+    let Callout { method, authority: host, path, .. } = callout;
     let mut parts = vec![format!("curl -X {method} {}", quoted(&format!("https://{host}{path}")))];
     // What curl would add by itself; Service Bus takes headers for properties.
     for name in ["accept", "content-type", "user-agent"] {
-        if !callout.headers.iter().any(|(other, _)| other == name) {
+        if callout.header(name).is_none() {
             parts.push(format!("-H '{name}:'"));
         }
     }
-    for (name, value) in callout.headers.iter().filter(|(name, _)| !name.starts_with(':')) {
-        parts.push(match name.as_str() {
+    for (name, value) in callout.headers().filter(|(name, _)| !name.starts_with(':')) {
+        parts.push(match name {
             "authorization" => {
                 let token = token(configuration, route, host, path);
                 format!("-H \"authorization: {token}\"")
@@ -29,7 +24,7 @@ pub(super) fn line(callout: &Callout, configuration: &Json, route: usize) -> Str
             _ => format!("-H {}", quoted(&format!("{name}: {value}"))),
         });
     }
-    if !callout.headers.iter().any(|(name, _)| name == "authorization") && method == "POST" {
+    if callout.authorization.is_none() && *method == "POST" {
         parts.push("-H \"authorization: $AUTHORIZATION\"".to_owned());
     }
     let mut before = String::new();

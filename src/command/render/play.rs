@@ -82,15 +82,11 @@ enum Success {
 impl Success {
     /// The answer to a callout, and whether it is the one that counts.
     fn answer(&self, callout: &Callout) -> (bool, Option<Answer>) {
-        let header = |name: &str| {
-            let found = callout.headers.iter().find(|(other, _)| other == name);
-            found.map(|(_, value)| value.as_str())
-        };
         match self {
             Self::Lookup(found) => (true, found.clone().map(|body| answer("200", body))),
             Self::Message(submission) => {
-                let own = header(":path") == Some(&submission.entity.messages_path)
-                    && header(":authority") == Some(&submission.destination.namespace);
+                let own = callout.path == submission.entity.messages_path
+                    && callout.authority == submission.destination.namespace;
                 if own {
                     return (true, Some(answer("201", vec![])));
                 }
