@@ -51,35 +51,41 @@ impl Headers {
 
     /// All pairs in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.pairs.iter().filter_map(|pair| {
-            let after_name = pair.start + pair.name;
-            let name = self.buffer.get(pair.start..after_name)?;
-            let value = self.buffer.get(after_name + 1..after_name + 1 + pair.value)?;
-            Some((name, value))
-        })
+        self.pairs.iter().filter_map(|pair| self.texts(pair))
+    }
+
+    fn texts(&self, pair: &Pair) -> Option<(&[u8], &[u8])> {
+        let after_name = pair.start + pair.name;
+        let name = self.buffer.get(pair.start..after_name)?;
+        let value = self.buffer.get(after_name + 1..after_name + 1 + pair.value)?;
+        Some((name, value))
     }
 
     /// Values of a header in their order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+        // Most names differ in length already, which needs no look at the texts.
+        let alike = self.pairs.iter().filter(move |pair| pair.name == name.len());
+        alike
+            .filter_map(|pair| self.texts(pair))
+            .filter(move |(key, _)| *key == name.as_bytes())
+            .map(|(_, value)| value)
     }
 
     /// The first value of a header.
-    pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+    pub fn first<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        self.all(name).next()
     }
 
     /// The first value as text, `None` when it is not UTF-8.
-    pub fn first_text(&self, name: &str) -> Option<&str> {
+    pub fn first_text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.first(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// All values of a header, joined by commas; `None` when there is none.
-    pub fn joined(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        let mut values = self.iter().filter(|(key, _)| *key == name.as_bytes());
-        let (_, first) = values.next()?;
-        let mut joined = Cow::Borrowed(first);
-        for (_, value) in values {
+    pub fn joined<'a>(&'a self, name: &'a str) -> Option<Cow<'a, [u8]>> {
+        let mut values = self.all(name);
+        let mut joined = Cow::Borrowed(values.next()?);
+        for value in values {
             let joined = joined.to_mut();
             joined.push(b',');
             joined.extend_from_slice(value);

@@ -144,7 +144,7 @@ impl TokenRequest {
             authority: self.authority.as_str().into(),
             path: self.path.as_str().into(),
             authorization: None,
-            fields: fields.into(),
+            fields: Rc::new(fields),
             body: Rc::new(form.unwrap_or_default()),
             timeout: TIMEOUT,
             answer_bytes: ANSWER_BYTES,

@@ -23,7 +23,7 @@ pub struct Callout {
     /// Value of `authorization`.
     pub authorization: Option<Rc<str>>,
     /// Other headers.
-    pub fields: Rc<[Header]>,
+    pub fields: Rc<Vec<Header>>,
     /// May be empty.
     pub body: Rc<Vec<u8>>,
     /// When Envoy is to give up.
@@ -93,7 +93,7 @@ impl Inquiry {
             authority,
             path: path.into(),
             authorization: None,
-            fields: Rc::new([header("accept", "application/json")]),
+            fields: Rc::new(vec![header("accept", "application/json")]),
             body: Rc::default(),
             timeout,
             answer_bytes: FOUND_BYTES,
@@ -106,7 +106,7 @@ pub(super) fn send(
     destination: &Destination,
     entity: &Entity,
     authorization: Option<Rc<str>>,
-    (fields, body): (Rc<[Header]>, Rc<Vec<u8>>),
+    (fields, body): (Rc<Vec<Header>>, Rc<Vec<u8>>),
     timeout: Duration,
 ) -> Callout {
     Callout {

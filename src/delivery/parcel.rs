@@ -108,7 +108,7 @@ impl Parcel {
     }
 
     /// Headers and body of its callout.
-    pub(super) fn packed(&mut self) -> (Rc<[Header]>, Rc<Vec<u8>>) {
+    pub(super) fn packed(&mut self) -> (Rc<Vec<Header>>, Rc<Vec<u8>>) {
         if let [job] = self.jobs.as_slice() {
             let packed = job.message.alone();
             return (Rc::clone(&packed.headers), Rc::clone(&packed.body));

@@ -165,7 +165,7 @@ fn properties(
     config: &[(String, PropertyConfig)],
     scope: &Scope<'_>,
 ) -> Result<Vec<Property>, Unsendable> {
-    let mut properties = Vec::with_capacity(config.len() + 3);
+    let mut properties = Vec::with_capacity(config.len());
     for (name, property) in config {
         let value = match property {
             PropertyConfig::Fixed(value) => value.clone(),
@@ -207,15 +207,12 @@ fn forward_headers(
 fn trace_context(request: &Headers, properties: &mut Vec<Property>) {
     let names = [("traceparent", "traceparent"), ("traceparent", DIAGNOSTIC_ID)];
     for (header, name) in names.into_iter().chain([("tracestate", "tracestate")]) {
+        let Some(text) = request.first_text(header) else { continue };
         if properties.iter().any(|property| property.name.eq_ignore_ascii_case(name)) {
             continue;
         }
-        let visible = |text: &&str| {
-            !text.is_empty()
-                && text.len() <= 512
-                && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
-        };
-        if let Some(text) = request.first_text(header).filter(visible) {
+        let fits = (1..=512).contains(&text.len());
+        if fits && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
             properties.push(Property::text(name, text));
         }
     }

@@ -27,7 +27,7 @@ pub struct Packed {
     /// How it travels.
     pub form: Form,
     /// Headers of the request, `authorization` aside, in ASCII.
-    pub headers: Rc<[Header]>,
+    pub headers: Rc<Vec<Header>>,
     /// Body of the request. Each attempt sends the same.
     pub body: Rc<Vec<u8>>,
 }
@@ -109,7 +109,7 @@ impl Outgoing {
     }
 
     fn single(&self, headers: Vec<Header>) -> Packed {
-        Packed { form: Form::Single, headers: headers.into(), body: Rc::clone(&self.body) }
+        Packed { form: Form::Single, headers: Rc::new(headers), body: Rc::clone(&self.body) }
     }
 
     fn pack(&self, limit: usize) -> Result<Packed, Unsendable> {
@@ -128,8 +128,8 @@ impl Outgoing {
 }
 
 /// Headers of a batch: the properties are in its body.
-pub fn batch_headers() -> Rc<[Header]> {
-    Rc::new([header("content-type", BATCH_CONTENT_TYPE)])
+pub fn batch_headers() -> Rc<Vec<Header>> {
+    Rc::new(vec![header("content-type", BATCH_CONTENT_TYPE)])
 }
 
 /// `\u` and four digits.
