@@ -54,7 +54,7 @@ SOAK ?=
 FUEL ?=
 MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --expected tests/fuel/expected.json
 
-.PHONY: help build command tools worker test test-native test-e2e soak bench bench-fuel lint demo demo-orders run clean \
+.PHONY: help build command tools worker test test-native test-e2e soak bench bench-memory bench-fuel lint demo demo-orders run clean \
   toolchain redis browser prometheus
 
 help: ## List the targets
@@ -86,6 +86,9 @@ soak: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send a million requests while e
 
 bench: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
 	@$(SCRIPT) tests/bench/main.py --envoy=$(NEWEST_ENVOY) $(BENCH)
+
+bench-memory: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure what each further worker takes in memory
+	@$(SCRIPT) tests/bench/workers.py --envoy=$(NEWEST_ENVOY)
 
 bench-fuel: build tools ## Count the instructions and calls of the module for a request
 	@target/tools/service-bus-fuel $(MODULE_COSTS) $(FUEL)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from configuration.gateway import GatewayConfiguration, merged
 
+# Below the folder where cargo puts what it builds.
+MODULE = Path("wasm32-wasip1/release/envoy_service_bus.wasm")
+
 # The payload of the design: three values of the request, an id, a time.
 PAYLOAD = {
     "trackingId": "${tracking_id}",

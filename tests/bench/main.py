@@ -17,13 +17,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from contenders import CONTENDERS
+from contenders import CONTENDERS, MODULE
 from measure import Load, Sample, check, measure, order
 from processes.envoy import Envoy, version
 from processes.program import ROOT, ProgramFailed
 from upstream import Nginx, found
 
-MODULE = Path("wasm32-wasip1/release/envoy_service_bus.wasm")
 REFERENCE = next(iter(CONTENDERS))
 
 
