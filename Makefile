@@ -54,7 +54,7 @@ SOAK ?=
 FUEL ?=
 MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --expected tests/fuel/expected.json
 
-.PHONY: help build command tools worker test test-native test-e2e soak bench bench-memory bench-fuel lint demo demo-orders run clean \
+.PHONY: help build command tools worker test test-native test-e2e soak bench bench-calls bench-memory bench-fuel lint demo demo-orders run clean \
   toolchain redis browser prometheus
 
 help: ## List the targets
@@ -84,8 +84,17 @@ test-e2e: redis browser prometheus build command tools worker $(PACKAGES) $(ENVO
 soak: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send a million requests while everything fails, and watch memory
 	@$(SCRIPT) tests/soak.py --envoy=$(NEWEST_ENVOY) $(SOAK)
 
-bench: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
+# What the filter is compared with; see tests/bench/probe.
+.PHONY: probe
+probe: toolchain
+	$(CARGO) build --release --target wasm32-wasip1 -p callout-probe
+	$(CARGO) run --quiet --profile tools -p trim-exports -- target/wasm32-wasip1/release/callout_probe.wasm
+
+bench: build probe $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
 	@$(SCRIPT) tests/bench/main.py --envoy=$(NEWEST_ENVOY) $(BENCH)
+
+bench-calls: build probe $(PACKAGES) $(NEWEST_ENVOY) ## Measure what each kind of host call costs
+	@$(SCRIPT) tests/bench/calls.py --envoy=$(NEWEST_ENVOY)
 
 bench-memory: build $(PACKAGES) $(NEWEST_ENVOY) ## Measure what each further worker takes in memory
 	@$(SCRIPT) tests/bench/workers.py --envoy=$(NEWEST_ENVOY)
@@ -96,7 +105,7 @@ bench-fuel: build tools ## Count the instructions and calls of the module for a 
 lint: toolchain $(PACKAGES) ## Check format and lints, for native and for wasm
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --target wasm32-wasip1 -p envoy-service-bus -- -D warnings
+	$(CARGO) clippy --target wasm32-wasip1 -p envoy-service-bus -p callout-probe -- -D warnings
 	$(VENV)/bin/ruff check --no-cache --config tests/e2e/ruff.toml tests/e2e $(SCRIPTS)
 	$(VENV)/bin/ruff format --no-cache --check --config tests/e2e/ruff.toml tests/e2e $(SCRIPTS)
 

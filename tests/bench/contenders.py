@@ -12,6 +12,7 @@ from configuration.gateway import GatewayConfiguration, merged
 
 # Below the folder where cargo puts what it builds.
 MODULE = Path("wasm32-wasip1/release/envoy_service_bus.wasm")
+PROBE = "callout_probe.wasm"
 
 # The payload of the design: three values of the request, an id, a time.
 PAYLOAD = {
@@ -95,6 +96,13 @@ def lua(module: Path, upstream: int) -> GatewayConfiguration:
     return configuration
 
 
+def probe(module: Path, upstream: int, call: str = "") -> GatewayConfiguration:
+    """The least that a module does for the same callout; it may repeat one host call."""
+    configuration = base(module.with_name(PROBE), upstream)
+    configuration.plugin_text = call
+    return configuration
+
+
 def passing(module: Path, upstream: int) -> GatewayConfiguration:
     """The filter looks at the request and lets it pass: what it costs to be asked."""
     configuration = ours(merged(RAW, {"match": {"path": "/elsewhere"}}))(module, upstream)
@@ -117,6 +125,7 @@ CONTENDERS: dict[str, tuple[Callable[[Path, int], GatewayConfiguration], int]] =
     "router": (router, 201),
     "floor": (floor, 202),
     "lua": (lua, 202),
+    "probe": (probe, 202),
     "passing": (passing, 201),
     "raw": (ours(RAW), 202),
     "template": (ours(TEMPLATE), 202),
