@@ -51,7 +51,7 @@ impl EntityConfig {
 }
 
 /// A queue or a topic; sends do not tell them apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entity {
     /// The path as Service Bus shows it, such as `eu/orders`.
     pub path: String,

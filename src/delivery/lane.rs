@@ -15,14 +15,13 @@ pub(super) struct LaneId(u64);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     way: usize,
-    entity: String,
-    partition: Option<String>,
+    entity: Rc<Entity>,
+    partition: Option<Rc<str>>,
 }
 
 #[derive(Debug)]
 struct Lane {
     key: Key,
-    entity: Rc<Entity>,
     /// Callouts that have not ended for the first time.
     on_their_way: usize,
     waiting: Vec<Job>,
@@ -59,15 +58,14 @@ impl Lanes {
 
     /// A message arrives.
     pub(super) fn arrive(&mut self, job: Job, way: usize, now: Duration) -> Arrival {
-        let partition = job.message.partition().map(str::to_owned);
-        let key = Key { way, entity: job.entity.path.clone(), partition };
+        let partition = job.message.partition().map(Rc::from);
+        let key = Key { way, entity: Rc::clone(&job.entity), partition };
         let id = *self.by_key.entry(key.clone()).or_insert_with(|| {
             self.last += 1;
             LaneId(self.last)
         });
         let lane = self.lanes.entry(id).or_insert_with(|| Lane {
             key,
-            entity: Rc::clone(&job.entity),
             on_their_way: 0,
             waiting: vec![],
             array: vec![],
@@ -77,7 +75,7 @@ impl Lanes {
             return Arrival { leaving: vec![lane.alone(job, id)], waits: None };
         }
         // Two brackets. What is larger than a batch may still be sent by itself.
-        let fits = |element: &String| element.len() + 2 <= self.most_bytes;
+        let fits = |element: &Vec<u8>| element.len() + 2 <= self.most_bytes;
         let Some(element) = job.message.element().filter(fits) else {
             return Arrival { leaving: vec![lane.alone(job, id)], waits: None };
         };
@@ -90,7 +88,7 @@ impl Lanes {
             arrival.waits = Some((id, lane.leaves_at));
         }
         lane.array.push(if lane.array.is_empty() { b'[' } else { b',' });
-        lane.array.extend_from_slice(element.as_bytes());
+        lane.array.extend_from_slice(&element);
         lane.waiting.push(job);
         if lane.waiting.len() >= self.config.max_messages {
             arrival.waits = None;
@@ -129,7 +127,7 @@ impl Lanes {
 impl Lane {
     fn alone(&mut self, job: Job, id: LaneId) -> Parcel {
         self.on_their_way += 1;
-        let entity = Rc::clone(&self.entity);
+        let entity = Rc::clone(&self.key.entity);
         Parcel { lane: Some(id), ..Parcel::new(vec![job], self.key.way, entity) }
     }
 
@@ -141,7 +139,7 @@ impl Lane {
         let jobs = std::mem::take(&mut self.waiting);
         let mut array = std::mem::take(&mut self.array);
         array.push(b']');
-        let parcel = Parcel::new(jobs, self.key.way, Rc::clone(&self.entity));
+        let parcel = Parcel::new(jobs, self.key.way, Rc::clone(&self.key.entity));
         Some(Parcel { lane: Some(id), batch: Some(Rc::new(array)), ..parcel })
     }
 }

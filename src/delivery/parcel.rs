@@ -122,7 +122,7 @@ impl Parcel {
 /// Only messages with an element come into a batch.
 fn array(jobs: &[Job]) -> Vec<u8> {
     let elements: Vec<_> = jobs.iter().filter_map(|job| job.message.element()).collect();
-    format!("[{}]", elements.join(",")).into_bytes()
+    [b"[", elements.join(&b',').as_slice(), b"]"].concat()
 }
 
 /// All that is not settled yet.

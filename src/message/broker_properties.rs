@@ -121,12 +121,14 @@ impl BrokerProperties {
 
     /// The JSON object of the `BrokerProperties` header.
     pub(super) fn header_json(&self) -> String {
-        json(&Written { broker: self, in_batch: false, content_type: None })
+        let written = Written { broker: self, in_batch: false, content_type: None };
+        // Texts and numbers under names, which JSON can always say.
+        serde_json::to_string(&written).unwrap_or_default()
     }
 
     /// The JSON object of a batch's element, where the life is a time span.
-    pub(super) fn batch_json(&self, content_type: Option<&str>) -> String {
-        json(&Written { broker: self, in_batch: true, content_type })
+    pub(super) fn in_batch<'a>(&'a self, content_type: Option<&'a str>) -> impl Serialize + 'a {
+        Written { broker: self, in_batch: true, content_type }
     }
 }
 
@@ -161,11 +163,6 @@ impl Serialize for Written<'_> {
         }
         json.end()
     }
-}
-
-/// Texts and numbers under names, which JSON can always say.
-fn json(written: &Written<'_>) -> String {
-    serde_json::to_string(written).unwrap_or_default()
 }
 
 fn check_chars(name: &str, text: &str, limit: Option<usize>) -> Result<(), Unsendable> {

@@ -1,6 +1,7 @@
 //! The sender's own properties.
 
-use serde_json::{Number, Value as Json};
+use serde::{Serialize, Serializer};
+use serde_json::Number;
 
 use super::{PropertyFault, Unsendable, limits};
 use crate::text::is_token;
@@ -110,12 +111,14 @@ impl Property {
                 .then(|| format!("\"{}\"", text.replace('"', "\\\""))),
         }
     }
+}
 
-    pub(super) fn json(&self) -> Json {
-        match &self.value {
-            Value::Bool(value) => Json::Bool(*value),
-            Value::Number(value) => Json::Number(value.clone()),
-            Value::Text(text) => Json::String(text.clone()),
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bool(value) => value.serialize(serializer),
+            Self::Number(value) => value.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use serde_json::Value as Json;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{ContentTypeFault, Message, PropertyFault, Unsendable, limits};
+use super::{ContentTypeFault, Message, Property, PropertyFault, Unsendable, limits};
 use crate::headers::{Header, header};
 use crate::text::{ascii_json, is_visible_ascii};
 
@@ -78,19 +78,12 @@ impl Outgoing {
     }
 
     /// The message as an element of a batch's array; `None` when its body is not text.
-    pub fn element(&self) -> Option<String> {
-        let body = serde_json::to_string(std::str::from_utf8(&self.body).ok()?).ok()?;
-        let message = &self.message;
-        let broker = message.broker.batch_json(message.content_type.as_deref());
-        let mut element = format!("{{\"Body\":{body},\"BrokerProperties\":{broker}");
-        if !message.properties.is_empty() {
-            let properties = message.properties.iter().map(|p| (p.name.clone(), p.json()));
-            let properties = Json::Object(properties.collect());
-            element.push_str(",\"UserProperties\":");
-            element.push_str(&properties.to_string());
-        }
-        element.push('}');
-        Some(element)
+    pub fn element(&self) -> Option<Vec<u8>> {
+        let body = std::str::from_utf8(&self.body).ok()?;
+        // Room for what is not the body, of most messages.
+        let mut json = Vec::with_capacity(body.len() + 160);
+        serde_json::to_writer(&mut json, &Element { body, message: &self.message }).ok()?;
+        Some(json)
     }
 
     /// What duplicate detection compares.
@@ -121,9 +114,36 @@ impl Outgoing {
             Obstacle::Property(name) => Unsendable::Property(name, PropertyFault::NeedsUtf8Body),
             Obstacle::HeaderBytes => Unsendable::HeadersTooLarge,
         })?;
-        let body = format!("[{element}]").into_bytes();
+        let body = [b"[", element.as_slice(), b"]"].concat();
         check_size(body.len(), limit)?;
         Ok(Packed { form: Form::Batch, headers: batch_headers(), body: Rc::new(body) })
+    }
+}
+
+/// A message in a batch.
+struct Element<'a> {
+    body: &'a str,
+    message: &'a Message,
+}
+
+impl Serialize for Element<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Message { content_type, broker, properties, .. } = self.message;
+        let mut json = serializer.serialize_map(None)?;
+        json.serialize_entry("Body", self.body)?;
+        json.serialize_entry("BrokerProperties", &broker.in_batch(content_type.as_deref()))?;
+        if !properties.is_empty() {
+            json.serialize_entry("UserProperties", &UserProperties(properties))?;
+        }
+        json.end()
+    }
+}
+
+struct UserProperties<'a>(&'a [Property]);
+
+impl Serialize for UserProperties<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|property| (&property.name, &property.value)))
     }
 }
 
@@ -137,7 +157,7 @@ const LONGEST_ESCAPE: usize = 6;
 
 fn check(message: &Message, limit: usize) -> Result<(), Unsendable> {
     message.broker.check()?;
-    message.properties.iter().try_for_each(super::Property::check)?;
+    message.properties.iter().try_for_each(Property::check)?;
     if let Some(content_type) = &message.content_type {
         check_content_type(content_type).map_err(Unsendable::ContentType)?;
     }
