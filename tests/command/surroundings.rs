@@ -222,6 +222,9 @@ fn envoy_must_wait_for_as_long_as_the_filter_does() {
         &format!("stream_idle_timeout: {message}"),
     );
     fine("stream_idle_timeout: 30s", "stream_idle_timeout: 0s");
+    let whole = "request_timeout: 10s";
+    let without_body = message.replace("the request", "a request without body");
+    warned("request_timeout: 30s", whole, (whole, 11), &format!("request_timeout: {without_body}"));
     let route = "- match: { prefix: /events/ }\n                route: { cluster: nowhere";
     let short = format!("{route}, idle_timeout: 10s");
     warned(route, &short, ("idle_timeout: 10s", 44), &format!("idle_timeout: {message}"));

@@ -210,9 +210,11 @@ impl Case<'_> {
         });
         short
             .map(|timeout| {
+                let which =
+                    if timeout.spares_bodies() { "a request without body" } else { "the request" };
                 let message = format!(
                     "{:?} is not longer than the {longest:?} that the filter may take: Envoy ends \
-                     the request while its message may be stored",
+                     {which} while its message may be stored",
                     timeout.after
                 );
                 self.warning(timeout.at, timeout.place, &message)

@@ -17,6 +17,10 @@ pub(crate) struct Limit {
     pub(crate) bytes: u64,
 }
 
+/// How long a client may take to send a request. Envoy looks for its end until a body or trailers
+/// have ended; where the headers are all, it looks until the filter has answered.
+const REQUEST_TIMEOUT: &str = "request_timeout";
+
 /// When Envoy ends a request that waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Timeout {
@@ -35,6 +39,11 @@ enum RoutePath {
 }
 
 impl Timeout {
+    /// Whether a request with a body is safe from it once the body is there.
+    pub(crate) fn spares_bodies(&self) -> bool {
+        self.place == REQUEST_TIMEOUT
+    }
+
     /// Whether it ends requests for a path.
     pub(crate) fn is_for(&self, path: &str) -> bool {
         self.route.as_ref().is_none_or(|(own, earlier)| {
@@ -104,6 +113,7 @@ fn find_all(file: &Rc<str>, node: &Node, place: &'static str, found: &mut Vec<Li
 pub(super) fn timeouts(manager: &Node) -> Vec<Timeout> {
     let mut timeouts = vec![];
     timeouts.extend(timeout(manager, "stream_idle_timeout", None));
+    timeouts.extend(timeout(manager, REQUEST_TIMEOUT, None));
     if let Some(options) = manager.get("common_http_protocol_options") {
         timeouts.extend(timeout(options, "max_stream_duration", None));
     }
