@@ -5,12 +5,14 @@ mod envoy;
 mod kubernetes;
 mod limits;
 mod plugin;
+mod timeouts;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-pub(crate) use limits::{Limit, Timeout};
+pub(crate) use limits::Limit;
 pub(crate) use plugin::{Order, Platform, Plugin};
+pub(crate) use timeouts::Timeout;
 
 use crate::check::Finding;
 use crate::text::{Position, Text};

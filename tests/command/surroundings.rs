@@ -228,9 +228,27 @@ fn envoy_must_wait_for_as_long_as_the_filter_does() {
     let route = "- match: { prefix: /events/ }\n                route: { cluster: nowhere";
     let short = format!("{route}, idle_timeout: 10s");
     warned(route, &short, ("idle_timeout: 10s", 44), &format!("idle_timeout: {message}"));
+    // What a route sets takes the place of what is for all.
+    let long = format!("{route}, idle_timeout: 1m");
+    let (text, _) = changed(route, &long, "");
+    let text = text.replace("stream_idle_timeout: 30s", idle);
+    assert_eq!(findings(&text).len(), 2, "the other routes");
+    let only_events = text.replace("\"/orders\"", "\"/events/a\"").replace("/tenants/", "/events/");
+    assert_eq!(findings(&only_events), [FINE]);
     // Another service's route may be as short as it likes.
     let other = "- match: { prefix: /other/ }\n                route: { cluster: nowhere";
     fine(route, &format!("{other}, idle_timeout: 1s }}\n              {route}"));
+}
+
+#[test]
+fn envoy_has_an_idle_timeout_of_its_own() {
+    let text = SHIPPED.replace("          stream_idle_timeout: 30s\n", "");
+    assert_eq!(findings(&text), [FINE]);
+    let text = text.replace("request_timeout: 30s", "request_timeout: 1h");
+    let text = text.replace("\"timeout\": \"10s\"", "\"timeout\": \"5m\"");
+    let found = findings(&text);
+    assert!(found[0].contains("warning: stream_idle_timeout: 300s is not longer"), "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
 }
 
 #[test]

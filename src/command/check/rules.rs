@@ -1,7 +1,5 @@
 //! What bites around the filter: settings that are valid, and with which it does not do its work.
 
-use std::time::Duration;
-
 use envoy_service_bus::config::{Action, HeaderMode, Role, Sender};
 
 use super::Finding;
@@ -204,12 +202,14 @@ impl Case<'_> {
             Action::Send(..) => sender.delivery.timeout,
             Action::Lookup(lookup) => lookup.timeout,
         });
-        let longest = waits.max().unwrap_or(Duration::ZERO);
-        let short = self.plugin.timeouts.iter().filter(|timeout| {
-            timeout.after <= longest && names.matches.iter().any(|one| timeout.is_for(&one.path))
+        let waits: Vec<_> = names.matches.iter().zip(waits).collect();
+        let short = self.plugin.timeouts.iter().filter_map(|timeout| {
+            let concerned = waits.iter().filter(|(route, _)| timeout.is_for(&route.path));
+            let longest = concerned.map(|(_, wait)| *wait).max()?;
+            (timeout.after <= longest).then_some((timeout, longest))
         });
         short
-            .map(|timeout| {
+            .map(|(timeout, longest)| {
                 let which =
                     if timeout.spares_bodies() { "a request without body" } else { "the request" };
                 let message = format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::{Cluster, Order, Platform, Plugin, Survey, limits};
+use super::{Cluster, Order, Platform, Plugin, Survey, limits, timeouts};
 use crate::text::{Position, Text};
 use crate::yaml::Node;
 
@@ -115,7 +115,7 @@ impl Survey {
             order: around.order.clone(),
             buffer_after: around.buffer_after,
             limits: limits::limits(around.file, around.listener, around.manager),
-            timeouts: around.manager.map(limits::timeouts).unwrap_or_default(),
+            timeouts: around.manager.map(timeouts::timeouts).unwrap_or_default(),
             ..Plugin::plain(around.file, configuration)
         });
     }

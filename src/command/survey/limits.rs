@@ -1,9 +1,6 @@
-//! What Envoy itself sets bounds to: bytes and time.
+//! How much of a body Envoy holds.
 
 use std::rc::Rc;
-use std::time::Duration;
-
-use envoy_service_bus::config::parse_duration;
 
 use crate::text::Position;
 use crate::yaml::Node;
@@ -15,55 +12,6 @@ pub(crate) struct Limit {
     pub(crate) at: Position,
     pub(crate) place: &'static str,
     pub(crate) bytes: u64,
-}
-
-/// How long a client may take to send a request. Envoy looks for its end until a body or trailers
-/// have ended; where the headers are all, it looks until the filter has answered.
-const REQUEST_TIMEOUT: &str = "request_timeout";
-
-/// When Envoy ends a request that waits.
-#[derive(Clone, Debug)]
-pub(crate) struct Timeout {
-    pub(crate) at: Position,
-    pub(crate) place: &'static str,
-    pub(crate) after: Duration,
-    /// The route that it is for, and those before it; `None` when it is for all.
-    route: Option<(RoutePath, Vec<RoutePath>)>,
-}
-
-/// Which paths one of Envoy's routes takes.
-#[derive(Clone, Debug)]
-enum RoutePath {
-    Exact(String),
-    Prefix(String),
-}
-
-impl Timeout {
-    /// Whether a request with a body is safe from it once the body is there.
-    pub(crate) fn spares_bodies(&self) -> bool {
-        self.place == REQUEST_TIMEOUT
-    }
-
-    /// Whether it ends requests for a path.
-    pub(crate) fn is_for(&self, path: &str) -> bool {
-        self.route.as_ref().is_none_or(|(own, earlier)| {
-            own.takes(path) && !earlier.iter().any(|other| other.takes(path))
-        })
-    }
-}
-
-impl RoutePath {
-    fn read(matches: &Node) -> Option<Self> {
-        let exact = matches.str_of("path").map(|path| Self::Exact(path.to_owned()));
-        exact.or_else(|| Some(Self::Prefix(matches.str_of("prefix")?.to_owned())))
-    }
-
-    fn takes(&self, path: &str) -> bool {
-        match self {
-            Self::Exact(own) => own == path,
-            Self::Prefix(own) => path.starts_with(own),
-        }
-    }
 }
 
 /// What Envoy buffers unless it is told otherwise.
@@ -107,43 +55,4 @@ fn find_all(file: &Rc<str>, node: &Node, place: &'static str, found: &mut Vec<Li
     for child in node.children() {
         find_all(file, child, place, found);
     }
-}
-
-/// What a connection manager and its routes set.
-pub(super) fn timeouts(manager: &Node) -> Vec<Timeout> {
-    let mut timeouts = vec![];
-    timeouts.extend(timeout(manager, "stream_idle_timeout", None));
-    timeouts.extend(timeout(manager, REQUEST_TIMEOUT, None));
-    if let Some(options) = manager.get("common_http_protocol_options") {
-        timeouts.extend(timeout(options, "max_stream_duration", None));
-    }
-    let hosts = manager.path(&["route_config", "virtual_hosts"]);
-    for host in hosts.map(Node::items).unwrap_or_default() {
-        let mut earlier = vec![];
-        for route in host.get("routes").map(|node| node.items()).unwrap_or_default() {
-            let Some(path) = route.get("match").and_then(|node| RoutePath::read(node)) else {
-                continue;
-            };
-            if let Some(action) = route.get("route") {
-                let own = Some((path.clone(), earlier.clone()));
-                timeouts.extend(timeout(action, "idle_timeout", own.clone()));
-                if let Some(longest) = action.get("max_stream_duration") {
-                    timeouts.extend(timeout(longest, "max_stream_duration", own));
-                }
-            }
-            earlier.push(path);
-        }
-    }
-    timeouts
-}
-
-fn timeout(
-    node: &Node,
-    place: &'static str,
-    route: Option<(RoutePath, Vec<RoutePath>)>,
-) -> Option<Timeout> {
-    let (key, value) = node.member(place)?;
-    let after = parse_duration(value.str()?)?;
-    // Zero turns it off.
-    (!after.is_zero()).then_some(Timeout { at: key.at, place, after, route })
 }
