@@ -50,27 +50,24 @@ pub(crate) struct Cluster {
 impl Survey {
     /// Looks through one file.
     pub(crate) fn add(&mut self, file: &Rc<str>, text: &Text) {
-        let json = serde_json::from_str::<serde_json::Value>(text.as_str());
         let braced = text.as_str().trim_start().starts_with('{');
-        let wrapped = match &json {
-            Ok(value) => {
-                ["@type", "kind", "static_resources", "staticResources", "resources", "admin"]
-                    .iter()
-                    .any(|key| value.get(key).is_some())
-            }
-            Err(_) => false,
-        };
-        if braced && json.is_ok() && !wrapped {
-            self.plugins.push(Plugin::plain(file, Some(text.clone())));
-            return;
+        let json = serde_json::from_str::<serde_json::Value>(text.as_str());
+        if json.as_ref().is_ok_and(|value| stands_alone(|key| value.get(key).is_some())) {
+            return self.plugins.push(Plugin::plain(file, Some(text.clone())));
         }
-        match yaml::read(text) {
-            Ok(documents) => documents.iter().for_each(|node| self.document(file, node)),
-            // A text in braces is meant as JSON, and its own reader tells better what is wrong.
-            Err(_) if braced => self.plugins.push(Plugin::plain(file, Some(text.clone()))),
-            Err(malformed) => {
-                self.error(file, malformed.at, "", &malformed.message);
+        let documents = yaml::read(text);
+        // A text in braces is meant as JSON, and its own reader tells better what is wrong.
+        let alone = match &documents {
+            _ if !braced || json.is_ok() => false,
+            Ok(documents) => {
+                documents.iter().all(|node| stands_alone(|key| node.get(key).is_some()))
             }
+            Err(_) => !AROUND.iter().any(|key| text.as_str().contains(key)),
+        };
+        match documents {
+            _ if alone => self.plugins.push(Plugin::plain(file, Some(text.clone()))),
+            Ok(documents) => documents.iter().for_each(|node| self.document(file, node)),
+            Err(malformed) => self.error(file, malformed.at, "", &malformed.message),
         }
     }
 
@@ -96,4 +93,26 @@ impl Survey {
         self.chains += 1;
         self.chains
     }
+}
+
+/// Keys of Envoy's and of Kubernetes' that stand in no configuration of the filter.
+const AROUND: [&str; 9] = [
+    "@type",
+    "apiVersion",
+    "filter_chains",
+    "filterChains",
+    "load_assignment",
+    "loadAssignment",
+    "static_resources",
+    "staticResources",
+    "virtual_hosts",
+];
+/// Keys of theirs that do stand in one, but not at its top.
+const PARTS: [&str; 7] = ["address", "admin", "configs", "domains", "kind", "name", "resources"];
+
+/// Whether what has these keys is the filter's configuration and nothing around it.
+fn stands_alone(has: impl Fn(&str) -> bool) -> bool {
+    const OWN: [&str; 7] =
+        ["namespace", "cluster", "credentials", "role", "header_mode", "delivery", "routes"];
+    OWN.iter().any(|key| has(key)) && !AROUND.iter().chain(&PARTS).any(|key| has(key))
 }

@@ -145,6 +145,71 @@ fn text_that_is_not_json_is_told_where_it_ends_to_be() {
 }
 
 #[test]
+fn what_yaml_lets_pass_in_braces_is_no_json_all_the_same() {
+    let trailing = GOOD.replace("\"orders\"}}]}", "\"orders\"}}],\n}");
+    assert_eq!(findings(&trailing)[0], "4:1: error: not JSON: key must be a string");
+    let single = GOOD.replace("\"namespace\"", "'namespace'");
+    assert_eq!(findings(&single)[0], "1:2: error: not JSON: key must be a string");
+    let bare = GOOD.replace("\"servicebus\"", "servicebus");
+    assert_eq!(findings(&bare)[0], "1:60: error: not JSON: expected value");
+    let gate = "{\"role\": \"gate\", \"routes\": [{\"match\": {\"path\": \"/a\"}},]}";
+    assert_eq!(findings(gate)[0], "1:55: error: not JSON: expected value");
+}
+
+#[test]
+fn envoys_json_need_not_be_whole() {
+    let filter = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        "config": {
+            "name": "service_bus",
+            "allow_on_headers_stop_iteration": true,
+            "vm_config": {"environment_variables": {"host_env_keys": ["SB_KEY"]}},
+            "configuration": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": GOOD
+            }
+        }
+    });
+    let cluster = json!({"name": "servicebus", "type": "STRICT_DNS", "connect_timeout": "1s"});
+    let listener = json!({
+        "name": "gateway",
+        "per_connection_buffer_limit_bytes": 65536,
+        "filter_chains": [{"filters": [{"typed_config": {
+            "http_filters": [{"name": "service_bus", "typed_config": filter}]
+        }}]}]
+    });
+    let found = findings(&listener.to_string());
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("warning: per_connection_buffer_limit_bytes: "), "{found:?}");
+
+    let message = "1:1: error: no configuration of the filter in what was given";
+    assert_eq!(findings(&cluster.to_string())[0], message);
+
+    let any = |kind: &str, mut value: Json| {
+        value["@type"] = format!("type.googleapis.com/{kind}").into();
+        value
+    };
+    let dump = json!({"configs": [
+        any("envoy.admin.v3.BootstrapConfigDump", json!({"bootstrap": {"static_resources": {
+            "listeners": [listener], "clusters": [cluster]
+        }}})),
+        any("envoy.admin.v3.ClustersConfigDump", json!({"static_clusters": [
+            {"cluster": any("envoy.config.cluster.v3.Cluster", cluster.clone())}
+        ]})),
+        any("envoy.admin.v3.ListenersConfigDump", json!({"static_listeners": [
+            {"listener": any("envoy.config.listener.v3.Listener", listener)}
+        ]})),
+    ]});
+    let found = findings(&dump.to_string());
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.iter().any(|one| one.contains("what goes to cluster \"servicebus\"")));
+    assert_eq!(found[2], "1 configuration: 0 errors, 2 warnings");
+    // Broken, it is still Envoy's.
+    let broken = dump.to_string().replace("static_clusters\":", "static_clusters\"");
+    assert!(findings(&broken)[0].contains(": error: not YAML: "), "{:?}", findings(&broken));
+}
+
+#[test]
 fn text_that_is_not_yaml_is_told_where() {
     let found = findings("a:\n  b: [1,\nc: 2\n");
     assert_eq!(found.len(), 2, "{found:?}");

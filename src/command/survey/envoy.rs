@@ -37,9 +37,13 @@ impl Survey {
         if let Some(dynamic) = node.get("dynamic_resources") {
             self.more_clusters |= dynamic.get("cds_config").is_some();
         }
-        let clusters = node.path(&["static_resources", "clusters"]);
+        let clusters =
+            node.path(&["static_resources", "clusters"]).or_else(|| node.path(&["clusters"]));
         for one in clusters.map(Node::items).unwrap_or_default() {
             self.cluster(file, one);
+        }
+        if node.get("load_assignment").or(node.get("connect_timeout")).is_some() {
+            self.cluster(file, node);
         }
         self.walk(node, &Around::nothing(file, Platform::Envoy));
     }
@@ -47,6 +51,10 @@ impl Survey {
     /// Looks for instances of the filter and for clusters in a value.
     pub(super) fn walk(&mut self, node: &Node, around: &Around<'_>) {
         let kind = node.str_of("@type").unwrap_or_default();
+        // What it holds stands in the dumps of listeners and clusters too.
+        if kind.ends_with("v3.BootstrapConfigDump") {
+            return;
+        }
         if kind.ends_with(WASM) {
             return self.filter(node, around);
         }
