@@ -210,6 +210,21 @@ fn envoys_json_need_not_be_whole() {
 }
 
 #[test]
+fn files_in_a_config_map_may_be_broken() {
+    let map = |key: &str, text: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  {key}: |\n{}", indented(text, 4))
+    };
+    let wasm = "'@type': a/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig: {\n";
+    let found = findings(&map("envoy.yaml", wasm));
+    assert!(found[0].starts_with("7:") || found[0].starts_with("6:"), "{found:?}");
+    assert!(found[0].contains("error: not YAML: "), "{found:?}");
+    assert_eq!(findings(&map("plugin.json", TWO_MISTAKES)), expected("9:47", "10:59", "11:11"));
+    // Those of others are none of ours.
+    let other = findings(&map("other.yaml", "a: [\n"));
+    assert_eq!(other[0], "1:1: error: no configuration of the filter in what was given");
+}
+
+#[test]
 fn text_that_is_not_yaml_is_told_where() {
     let found = findings("a:\n  b: [1,\nc: 2\n");
     assert_eq!(found.len(), 2, "{found:?}");

@@ -116,10 +116,16 @@ impl Survey {
         }
     }
 
-    /// Envoy's configuration as a file in a `ConfigMap`.
+    /// Envoy's configuration, or parts of it, as files in a `ConfigMap`. Files of others are none of
+    /// ours, broken or not.
     fn config_map(&mut self, file: &Rc<str>, resource: &Node) {
-        for (_, value) in resource.get("data").map(|node| node.members()).unwrap_or_default() {
-            if let Some(text) = value.text().filter(|text| text.as_str().contains("wasm"))
+        for (key, value) in resource.get("data").map(|node| node.members()).unwrap_or_default() {
+            let Some(text) = value.text() else { continue };
+            let named = [".yaml", ".yml", ".json"].iter().any(|end| key.name.ends_with(end));
+            let concerns = text.as_str().contains("wasm") || is_ours(text.as_str());
+            if named && concerns {
+                self.add(file, text);
+            } else if (named || concerns)
                 && let Ok(documents) = yaml::read(text)
             {
                 documents.iter().for_each(|node| self.document(file, node));
