@@ -87,22 +87,37 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("@(context.Operation.Name)", "${route.name}"),
     ("@(Guid.NewGuid().ToString())", "${tracking_id}"),
     ("@(DateTime.UtcNow.ToString(\"O\"))", "${now}"),
-    (
-        r#"@((string)context.Request.Body.As<JObject>()["a"]["b c"][0])"#,
-        "${request.json.a['b c'][0]}",
-    ),
+    (r#"@(context.Request.Body.As<JObject>()["a"]["b c"][0])"#, "${request.json.a['b c'][0]}"),
     (
         r#"@(context.Request.Body.As<JObject>(true)?["a"]?.Value<string>("b"))"#,
         "${request.json.a.b}",
     ),
     (
-        r#"@(JObject.Parse(context.Request.Body.As<string>()).SelectToken("a.b").ToString())"#,
+        r#"@(JObject.Parse(context.Request.Body.As<string>()).SelectToken("a.b"))"#,
         "${request.json.a.b}",
     ),
     (
         r#"@((string)context.Request.Body.As<JObject>()["a"] ?? "none")"#,
-        "${has(request.json.a) ? request.json.a : 'none'}",
+        "${has(request.json.a) && request.json.a != null ? string(request.json.a) : 'none'}",
     ),
+    (
+        r#"@(context.Request.Headers["A"] ?? context.Request.Headers["B"] ?? "x")"#,
+        "${'a' in request.headers ? request.headers['a'] : ('b' in request.headers ? \
+         request.headers['b'] : 'x')}",
+    ),
+    (
+        r#"@(context.Request.Body.As<JObject>()["a"] != null ? "yes" : "no")"#,
+        "${(has(request.json.a) && request.json.a != null) ? 'yes' : 'no'}",
+    ),
+    (
+        r#"@(null == context.Request.Headers.GetValueOrDefault("A") ? "no" : "yes")"#,
+        "${(!('a' in request.headers)) ? 'no' : 'yes'}",
+    ),
+    (
+        r#"@((string)context.Request.Body.As<JObject>()["a"] + context.Request.Body.As<JObject>()["b"].ToString())"#,
+        "${request.json.a}${request.json.b}",
+    ),
+    ("@(5.ToString() + (string)6)", "56"),
     (r#"@($"{context.RequestId}-{{ x }}")"#, "${tracking_id}-{ x }"),
     ("@(\"a\\tb\" + 1 + true)", "a\tb1true"),
     ("costs ${5}", "costs $${5}"),
@@ -158,6 +173,30 @@ fn expressions_become_cel() {
     for (n, (code, expected)) in EXPRESSIONS.iter().enumerate() {
         assert_eq!(made[format!("p{n}")], **expected, "{code}");
     }
+}
+
+#[test]
+fn what_differs_a_little_is_told_once() {
+    let property = |name: &str, code: &str| {
+        format!("<message-property name='{name}'>@({code})</message-property>\n")
+    };
+    let body = "context.Request.Body.As<JObject>()";
+    let inside = property("a", &format!("(string){body}[\"n\"]"))
+        + &property("b", &format!("{body}[\"n\"].ToString()"))
+        + &property("c", &format!("string.IsNullOrWhiteSpace((string){body}[\"s\"])"));
+    let policy = send(&format!("<message-properties>{inside}</message-properties>"));
+    let (config, left) = imported(&policy, &NAMESPACE);
+    assert_eq!(
+        config["routes"][0]["send"]["properties"],
+        json!({
+            "a": "${request.json.n}",
+            "b": "${request.json.n}",
+            "c": "${!(has(request.json.s) && request.json.s != null) || request.json.s == ''}"
+        })
+    );
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(left[0].contains("keeps its type"), "{left:?}");
+    assert!(left[1].contains("IsNullOrWhiteSpace became IsNullOrEmpty"), "{left:?}");
 }
 
 /// Payloads, and what they become.
@@ -235,6 +274,9 @@ fn what_is_turned_yields_what_it_did() {
         r#"@(string.IsNullOrEmpty(context.Request.Headers.GetValueOrDefault("X-B")) ? "yes" : "no")"#,
         r#"@(context.Request.Body.As<JObject>()["l"].Count > 1 || context.Request.Method == "PUT")"#,
         r#"@("it's " + context.Request.MatchedParameters["order-id"])"#,
+        r#"@(context.Request.Body.As<JObject>()["z"] != null ? "yes" : "no")"#,
+        r#"@(context.Request.Body.As<JObject>()["a"] != null ? "yes" : "no")"#,
+        r#"@(context.Request.Body.As<JObject>()["z"] ?? context.Request.Headers["X-B"] ?? "last")"#,
     ];
     let property = |(n, code): (usize, &&str)| {
         format!("<message-property name='p{n}'>{code}</message-property>")
@@ -260,7 +302,10 @@ fn what_is_turned_yields_what_it_did() {
             "\"7\"",
             "\"yes\"",
             "true",
-            "\"it's 9\""
+            "\"it's 9\"",
+            "\"no\"",
+            "\"yes\"",
+            "\"last\""
         ]
     );
 }

@@ -31,12 +31,14 @@ pub(super) struct Cel {
     pub(super) is_plain: bool,
     /// An expression that tells whether the value is there.
     pub(super) presence: Option<String>,
+    /// Whether the policy asks for its text. By itself it keeps its type here.
+    pub(super) cast: bool,
 }
 
 impl Cel {
     /// A name, or something else that needs no brackets.
     pub(super) fn plain(code: impl Into<String>, is_text: bool) -> Self {
-        Self { code: code.into(), is_text, is_plain: true, presence: None }
+        Self { code: code.into(), is_text, is_plain: true, presence: None, cast: false }
     }
 
     /// An operation.
@@ -62,6 +64,13 @@ impl Cel {
         let key = literal(key);
         let presence = Some(format!("{key} in {map}"));
         Self { presence, ..Self::plain(format!("{map}[{key}]"), true) }
+    }
+
+    /// An expression that tells whether there is a value other than null.
+    pub(super) fn there(&self) -> Option<String> {
+        let presence = self.presence.clone()?;
+        let not_null = format!("{presence} && {} != null", self.code);
+        Some(if self.is_text { presence } else { not_null })
     }
 
     fn as_text(&self) -> String {
@@ -124,7 +133,25 @@ impl Made {
     pub(super) fn is_text(&self) -> bool {
         match self {
             Self::Text(_) | Self::Joined(_) => true,
-            Self::Cel(cel) => cel.is_text,
+            Self::Cel(cel) => cel.is_text || cel.cast,
+            _ => false,
+        }
+    }
+
+    /// The value where nothing but a text is meant.
+    pub(super) fn text_operand(&self) -> Option<String> {
+        match self {
+            Self::Cel(cel) if !cel.is_text => Some(cel.as_text()),
+            other => other.operand(),
+        }
+    }
+
+    /// Whether a text of the policy's is a number here, when the request has one there.
+    pub(super) fn keeps_type(&self) -> bool {
+        match self {
+            Self::Cel(cel) => cel.cast,
+            Self::Object(members) => members.iter().any(|(_, made)| made.keeps_type()),
+            Self::List(items) => items.iter().any(Self::keeps_type),
             _ => false,
         }
     }

@@ -1,5 +1,7 @@
 //! What `context` and C#'s types offer, and our names for it.
 
+use serde_json::Value as Json;
+
 use super::expr::Expr;
 use super::lexer::Unreadable;
 use super::made::{Cel, Made};
@@ -149,7 +151,7 @@ pub(super) fn call(
     value: Value,
     name: &str,
     arguments: &[Made],
-    known: &Known,
+    known: &mut Known,
 ) -> Result<Value, Unreadable> {
     match (value, arguments) {
         (Value::Thing(thing), _) => call_thing(expr, &thing, name, arguments, known),
@@ -164,7 +166,7 @@ fn call_thing(
     thing: &Thing,
     name: &str,
     arguments: &[Made],
-    known: &Known,
+    known: &mut Known,
 ) -> Result<Value, Unreadable> {
     let bare = name.split('<').next().unwrap_or_default();
     match (thing, bare, arguments) {
@@ -193,12 +195,18 @@ fn call_thing(
             }
             _ => unknown(expr, name),
         },
-        (Thing::Type(kind), _, _) => call_type(expr, kind, bare, arguments),
+        (Thing::Type(kind), _, _) => call_type(expr, kind, bare, arguments, known),
         _ => unknown(expr, name),
     }
 }
 
-fn call_type(expr: &Expr, kind: &str, name: &str, arguments: &[Made]) -> Result<Value, Unreadable> {
+fn call_type(
+    expr: &Expr,
+    kind: &str,
+    name: &str,
+    arguments: &[Made],
+    known: &mut Known,
+) -> Result<Value, Unreadable> {
     match (kind, name, arguments) {
         ("Guid", "NewGuid", []) => Ok(text("tracking_id")),
         ("JsonConvert", "SerializeObject", [value, ..])
@@ -212,10 +220,13 @@ fn call_type(expr: &Expr, kind: &str, name: &str, arguments: &[Made]) -> Result<
             Ok(Value::Made(Made::Cel(Cel::plain("request.json", false))))
         }
         ("string" | "String", "IsNullOrEmpty" | "IsNullOrWhiteSpace", [value]) => {
-            let absent = match value {
-                Made::Cel(Cel { presence: Some(presence), .. }) => format!("!({presence}) || "),
-                _ => String::new(),
-            };
+            if name == "IsNullOrWhiteSpace" {
+                let message =
+                    "IsNullOrWhiteSpace became IsNullOrEmpty: blanks count as a text".to_owned();
+                known.notes.push(Unreadable { at: expr.at, message });
+            }
+            let there = if let Made::Cel(cel) = value { cel.there() } else { None };
+            let absent = there.map_or_else(String::new, |there| format!("!({there}) || "));
             match value.operand() {
                 Some(code) => {
                     let code = format!("{absent}{code} == ''");
@@ -233,6 +244,13 @@ fn call_made(expr: &Expr, made: Made, name: &str, arguments: &[Made]) -> Result<
     let keeps = ["GetString", "GetInt32", "GetInt64", "GetDouble", "GetBoolean", "Value"];
     match (bare, &made, arguments) {
         (_, _, []) if keeps.contains(&bare) => Ok(Value::Made(made)),
+        ("ToString", Made::Json(Json::Number(number)), []) => {
+            Ok(Value::Made(Made::Text(number.to_string())))
+        }
+        // The whole body is what it was as a text.
+        ("ToString", Made::Cel(cel), []) if !cel.is_text && cel.code != "request.json" => {
+            Ok(Value::Made(Made::Cel(Cel { cast: true, ..cel.clone() })))
+        }
         ("ToString", _, []) => Ok(Value::Made(made)),
         // What we write is RFC 3339, as these formats are.
         ("ToString", Made::Cel(cel), [Made::Text(format)])

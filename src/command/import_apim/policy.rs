@@ -53,6 +53,17 @@ impl Importer {
         for (member, Unreadable { at, message }) in std::mem::take(&mut self.known.skipped) {
             self.leave_out(at, &format!("{what}: member {member:?}"), &message);
         }
+        let mut notes = std::mem::take(&mut self.known.notes);
+        if made.as_ref().is_ok_and(Made::keeps_type) {
+            let message = KEEPS_TYPE.to_owned();
+            notes.push(Unreadable { at: content.at, message });
+        }
+        for Unreadable { at, message } in notes {
+            // Once is enough to know it.
+            if !self.left_out.iter().any(|one| one.why == message) {
+                self.leave_out(at, what, &message);
+            }
+        }
         match made {
             Ok(made) => Some(made),
             Err(Unreadable { at, message }) => {
@@ -215,6 +226,9 @@ impl Importer {
         Some(Json::Object(config))
     }
 }
+
+const KEEPS_TYPE: &str = "a number or boolean of the request keeps its type, here and wherever else \
+                          its text is asked for: write ${string(…)} where it must not";
 
 /// The timeout of a request, in seconds there.
 pub(super) fn timeout(policy: &Element) -> Option<Json> {

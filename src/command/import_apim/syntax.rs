@@ -69,6 +69,14 @@ struct Parser<'a> {
     depth: usize,
 }
 
+/// What `(string)` yields.
+fn text_of(inner: Expr) -> Expr {
+    let at = inner.at;
+    let member = ExprKind::Member(Box::new(inner), "ToString".to_owned());
+    let callee = Box::new(Expr { at, kind: member });
+    Expr { at, kind: ExprKind::Call(callee, vec![]) }
+}
+
 impl Parser<'_> {
     fn ahead(&self, by: usize) -> &Kind {
         self.tokens.get(self.next + by).map_or(&END, |token| &token.kind)
@@ -163,7 +171,8 @@ impl Parser<'_> {
         let mut left = self.binary(level + 1)?;
         while let Some(operator) = operators.iter().find(|sign| self.sees(sign)) {
             self.next += 1;
-            let right = self.binary(level + 1)?;
+            // The first alone goes from the right to the left.
+            let right = self.binary(if level == 0 { level } else { level + 1 })?;
             let kind = ExprKind::Binary(operator, Box::new(left), Box::new(right));
             left = Expr { at, kind };
         }
@@ -183,14 +192,18 @@ impl Parser<'_> {
             return Ok(Expr { at, kind });
         }
         if let Some(length) = self.cast() {
+            let to_text =
+                matches!(self.ahead(1), Kind::Name(name) if name.eq_ignore_ascii_case("string"));
             self.next += length;
-            return self.unary();
+            let inner = self.unary()?;
+            return Ok(if to_text { text_of(inner) } else { inner });
         }
         let primary = self.primary()?;
         self.postfix(primary)
     }
 
-    /// The length of a cast, if one stands here: what it yields is the value all the same.
+    /// The length of a cast, if one stands here. One to another type than a text yields the value all
+    /// the same.
     fn cast(&self) -> Option<usize> {
         let Kind::Name(name) = self.ahead(1) else { return None };
         let known = self.sees("(") && TYPES.contains(&name.as_str());

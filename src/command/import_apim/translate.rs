@@ -22,6 +22,8 @@ pub(super) struct Known {
     pub(super) query: Vec<String>,
     /// Members of objects that could not be turned, and why.
     pub(super) skipped: Vec<(String, Unreadable)>,
+    /// What was turned into something that differs.
+    pub(super) notes: Vec<Unreadable>,
 }
 
 /// An attribute's or element's value.
@@ -184,12 +186,18 @@ impl Translator<'_> {
             return Ok(Made::joined(pieces));
         }
         if operator == "??" {
-            return match &one {
-                Made::Cel(Cel { presence: Some(presence), .. }) => {
-                    choice(presence, &one, &other).map_or_else(|| fail(left, TREE), Ok)
-                }
-                _ => Ok(one),
-            };
+            let there = if let Made::Cel(cel) = &one { cel.there() } else { None };
+            let Some(there) = there else { return Ok(one) };
+            return choice(&there, &one, &other).map_or_else(|| fail(left, TREE), Ok);
+        }
+        if let (
+            "==" | "!=",
+            (Made::Cel(cel), Made::Json(Json::Null)) | (Made::Json(Json::Null), Made::Cel(cel)),
+        ) = (operator, (&one, &other))
+            && let Some(there) = cel.there()
+        {
+            let code = if operator == "!=" { there } else { format!("!({there})") };
+            return Ok(Made::Cel(Cel::operation(code, false)));
         }
         let (Some(one), Some(other)) = (one.operand(), other.operand()) else {
             return fail(left, TREE);
@@ -257,7 +265,8 @@ const NEW: &str = "this object has no counterpart here";
 /// A value that depends on a condition.
 pub(super) fn choice(condition: &str, yes: &Made, no: &Made) -> Option<Made> {
     let is_text = yes.is_text() && no.is_text();
-    let code = format!("{condition} ? {} : {}", yes.operand()?, no.operand()?);
+    let of = |made: &Made| if is_text { made.text_operand() } else { made.operand() };
+    let code = format!("{condition} ? {} : {}", of(yes)?, of(no)?);
     Some(Made::Cel(Cel::operation(code, is_text)))
 }
 
