@@ -30,6 +30,8 @@ pub(crate) struct Survey {
     pub(crate) removed_by_patches: BTreeSet<String>,
     /// Whether a patch of a control plane brings Envoy's buffer filter.
     pub(crate) buffer_by_patch: bool,
+    /// What that one takes.
+    pub(crate) patched_buffer: Option<Limit>,
     /// Largest body that an Envoy Gateway buffers, as a `ClientTrafficPolicy` says.
     pub(crate) gateway_buffer: Option<Limit>,
     /// What is wrong with the files themselves.

@@ -211,6 +211,30 @@ fn envoys_limits_must_leave_room_for_the_body() {
 }
 
 #[test]
+fn a_buffers_limit_is_that_of_the_request() {
+    let namespace = "                      \"namespace\"";
+    let goes_on = format!("                      \"header_mode\": \"continue\",\n{namespace}");
+    let router = "          - name: envoy.filters.http.router";
+    let with = |bytes: usize| {
+        let buffer = format!(
+            "          - name: envoy.filters.http.buffer\n            typed_config:\n              \
+             max_request_bytes: {bytes}\n{router}"
+        );
+        let text = SHIPPED.replace(namespace, &goes_on).replace(router, &buffer);
+        text.replace("per_connection_buffer_limit_bytes: 524288", "address_: 1")
+    };
+    assert_eq!(findings(&with(262_144)), [FINE]);
+    let found = findings(&with(262_143));
+    assert_eq!(found.len(), 2, "{found:?}");
+    let message = "max_request_bytes: 262143 is below max_body_bytes, 262144: Envoy answers larger \
+                   bodies with a 413 of its own";
+    assert!(found[0].ends_with(message), "{found:?}");
+    // Without the headers it has no say.
+    let pauses = with(262_143).replace("\"continue\"", "\"pause\"");
+    assert_eq!(findings(&pauses), [FINE]);
+}
+
+#[test]
 fn envoy_must_wait_for_as_long_as_the_filter_does() {
     let message = "10s is not longer than the 10s that the filter may take: Envoy ends the \
                    request while its message may be stored";

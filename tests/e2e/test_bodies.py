@@ -233,3 +233,19 @@ def test_a_body_that_breaks_off_is_not_sent(mode: Envoy, broker: Upstream) -> No
         assert_accepted(connection.request("POST", "/raw", (), [b"whole"]))
 
     assert [message.body for message in broker.requests] == [b"whole"]
+
+
+@pytest.mark.parametrize("send", [with_length, chunked, frames], ids=lambda send: send.__name__)
+def test_a_buffer_filter_sets_the_limit_of_a_request(
+    launch, module, broker: Upstream, send: Send
+) -> None:
+    configuration = GatewayConfiguration(module).add_plugin_routes(ROUTES).send_to(broker.port)
+    configuration.add_filter(buffer_filter()).merge_plugin({"header_mode": "continue"})
+    configuration.listener["per_connection_buffer_limit_bytes"] = 65_536
+    http2 = configuration.connection_manager["http2_protocol_options"]
+    http2["initial_stream_window_size"] = 65_535
+    gateway: Envoy = launch(configuration, concurrency=1)
+
+    body = random.Random(0).randbytes(200_000)
+    assert_accepted(send(gateway.port, body))
+    assert [message.body for message in broker.requests] == [body]

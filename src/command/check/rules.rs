@@ -160,8 +160,29 @@ impl Case<'_> {
         }
     }
 
+    /// What a buffer filter takes. Once it has the headers, its limit is that of the request.
+    fn buffer(&self, sender: &Sender) -> Option<&Limit> {
+        if sender.header_mode == HeaderMode::Pause {
+            return None;
+        }
+        let by_patch = self.plugin.platform != Platform::Envoy;
+        let patched = self.survey.patched_buffer.as_ref().filter(|_| by_patch);
+        self.plugin.buffer.as_ref().or(patched)
+    }
+
     fn buffers(&self, sender: &Sender, names: &References) -> Vec<Finding> {
         let body = u64::try_from(sender.max_body_bytes).unwrap_or(u64::MAX);
+        if let Some(limit) = self.buffer(sender) {
+            let message = format!(
+                "{} is below max_body_bytes, {body}: Envoy answers larger bodies with a 413 of its own",
+                limit.bytes
+            );
+            let low = limit.bytes < body;
+            return low
+                .then(|| Finding::warning(&limit.file, limit.at, limit.place, &message))
+                .into_iter()
+                .collect();
+        }
         let needed = body.saturating_mul(2);
         let message = |limit: &Limit| {
             format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::{Cluster, Order, Platform, Plugin, Survey, limits, timeouts};
+use super::{Cluster, Limit, Order, Platform, Plugin, Survey, limits, timeouts};
 use crate::text::{Position, Text};
 use crate::yaml::Node;
 
@@ -15,7 +15,7 @@ pub(super) struct Around<'a> {
     listener: Option<&'a Node>,
     manager: Option<&'a Node>,
     order: Order,
-    buffer_after: bool,
+    buffer_after: Option<&'a Node>,
     /// Name of the filter.
     name: Option<&'a str>,
 }
@@ -23,7 +23,7 @@ pub(super) struct Around<'a> {
 impl<'a> Around<'a> {
     pub(super) fn nothing(file: &'a Rc<str>, platform: Platform) -> Self {
         let (listener, manager, name) = (None, None, None);
-        let (order, buffer_after) = (Order::Unknown, false);
+        let (order, buffer_after) = (Order::Unknown, None);
         Self { file, platform, listener, manager, order, buffer_after, name }
     }
 }
@@ -68,6 +68,7 @@ impl Survey {
         }
         if around.platform == Platform::Patch && node.str_of("name") == Some(BUFFER) {
             self.buffer_by_patch = true;
+            self.patched_buffer = buffer_limit(around.file, node);
         }
         let mut around = around.clone();
         if kind.ends_with("HttpConnectionManager") {
@@ -94,7 +95,7 @@ impl Survey {
             let rest = filters.items().get(index + 1..).unwrap_or_default();
             let mut around = around.clone();
             around.order = Order::Chain(chain, index);
-            around.buffer_after = rest.iter().any(|filter| is_buffer(filter));
+            around.buffer_after = rest.iter().map(Rc::as_ref).find(|filter| is_buffer(filter));
             around.name = filter.str_of("name");
             self.walk(filter, &around);
         }
@@ -121,7 +122,8 @@ impl Survey {
             variables: Some(variables(config)),
             body_while_held: held.is_some_and(|node| node.is_true()),
             order: around.order.clone(),
-            buffer_after: around.buffer_after,
+            buffer_after: around.buffer_after.is_some(),
+            buffer: around.buffer_after.and_then(|filter| buffer_limit(around.file, filter)),
             limits: limits::limits(around.file, around.listener, around.manager),
             timeouts: around.manager.map(timeouts::timeouts).unwrap_or_default(),
             ..Plugin::plain(around.file, configuration)
@@ -171,6 +173,11 @@ impl Survey {
 fn is_buffer(filter: &Node) -> bool {
     let kind = filter.path(&["typed_config", "@type"]).and_then(Node::str).unwrap_or_default();
     filter.str_of("name") == Some(BUFFER) || kind.ends_with("filters.http.buffer.v3.Buffer")
+}
+
+/// What Envoy's buffer filter takes.
+fn buffer_limit(file: &Rc<str>, filter: &Node) -> Option<Limit> {
+    Limit::read(file, filter.get("typed_config")?, "max_request_bytes")
 }
 
 /// Headers that filters in a value remove from requests.

@@ -25,6 +25,8 @@ pub(crate) struct Plugin {
     pub(crate) order: Order,
     /// Whether Envoy's buffer filter comes after it.
     pub(crate) buffer_after: bool,
+    /// What that one takes.
+    pub(crate) buffer: Option<Limit>,
     /// What Envoy buffers at most.
     pub(crate) limits: Vec<Limit>,
     /// When Envoy ends a request that waits.
@@ -68,6 +70,7 @@ impl Plugin {
             body_while_held: false,
             order: Order::Unknown,
             buffer_after: false,
+            buffer: None,
             limits: vec![],
             timeouts: vec![],
         }
