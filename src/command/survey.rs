@@ -4,6 +4,7 @@
 mod envoy;
 mod kubernetes;
 mod limits;
+mod patches;
 mod plugin;
 mod timeouts;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 pub(crate) use limits::Limit;
+pub(crate) use patches::Removal;
 pub(crate) use plugin::{Order, Platform, Plugin};
 pub(crate) use timeouts::Timeout;
 
@@ -27,7 +29,7 @@ pub(crate) struct Survey {
     /// Whether Envoy may learn of more clusters than stand here.
     pub(crate) more_clusters: bool,
     /// Headers that patches of a control plane remove on clusters.
-    pub(crate) removed_by_patches: BTreeSet<String>,
+    pub(crate) removals: Vec<Removal>,
     /// Whether a patch of a control plane brings Envoy's buffer filter.
     pub(crate) buffer_by_patch: bool,
     /// What that one takes.

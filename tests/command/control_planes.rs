@@ -165,6 +165,36 @@ spec:
 }
 
 #[test]
+fn a_patch_is_for_the_clusters_that_it_names() {
+    let pair = istio("service-bus", 10, SENDER) + &istio("service-bus-gate", 9, GATE);
+    let with = |matches: &str| {
+        let patch = PATCH.replace("    patch:", &format!("    match: {matches}\n    patch:"));
+        findings(&(pair.clone() + &patch))
+    };
+    let fine = "2 configurations: 0 errors, 0 warnings";
+    let host = "contoso.servicebus.windows.net";
+    for matches in [
+        format!("{{ cluster: {{ name: outbound|443||{host} }} }}"),
+        format!("{{ cluster: {{ service: {host} }} }}"),
+        format!("{{ cluster: {{ service: {host}, portNumber: 443 }} }}"),
+        "{ context: GATEWAY }".to_owned(),
+    ] {
+        assert_eq!(with(&matches), [fine], "{matches}");
+    }
+    for matches in [
+        format!("{{ cluster: {{ name: outbound|80||{host} }} }}"),
+        "{ cluster: { service: other.servicebus.windows.net } }".to_owned(),
+        format!("{{ cluster: {{ service: {host}, portNumber: 80 }} }}"),
+    ] {
+        let found = with(&matches);
+        assert_eq!(found.len(), 2, "{matches}: {found:?}");
+        assert!(found[0].ends_with(STRAY), "{found:?}");
+    }
+    let downstream = PATCH.replace("applyTo: CLUSTER", "applyTo: HTTP_FILTER");
+    assert!(findings(&(pair + &downstream))[0].ends_with(STRAY));
+}
+
+#[test]
 fn envoy_gateways_list_is_an_order() {
     let both = [("service-bus", SENDER), ("service-bus-gate", GATE)];
     assert_eq!(

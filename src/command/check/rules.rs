@@ -138,12 +138,15 @@ impl Case<'_> {
         }
         for one in &names.destinations {
             let cluster = survey.clusters.iter().find(|cluster| cluster.name == one.name);
-            let (removed, by) = match cluster {
-                Some(cluster) => (&cluster.removed, "an upstream header_mutation filter"),
+            let patches = survey.removals.iter().filter(|patch| patch.is_for(&one.name));
+            let patched = patches.map(|patch| &patch.headers);
+            let (removed, by): (Vec<_>, _) = match cluster {
+                Some(cluster) => (vec![&cluster.removed], "an upstream header_mutation filter"),
                 None if of_envoy => continue,
-                None => (&survey.removed_by_patches, "a patch of the cluster"),
+                None => (patched.collect(), "a patch of the cluster"),
             };
-            let left: Vec<_> = STRAY.into_iter().filter(|name| !removed.contains(*name)).collect();
+            let is_left = |name: &&str| !removed.iter().any(|headers| headers.contains(*name));
+            let left: Vec<_> = STRAY.into_iter().filter(is_left).collect();
             if left.is_empty() {
                 continue;
             }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::envoy::{Around, is_ours, removed_headers};
-use super::{Limit, Order, Platform, Plugin, Survey};
+use super::envoy::{Around, is_ours};
+use super::{Limit, Order, Platform, Plugin, Removal, Survey};
 use crate::text::{Position, Text};
 use crate::yaml::{self, Node};
 
@@ -28,7 +28,7 @@ impl Survey {
             }
             ("networking.istio.io", "EnvoyFilter", Some(spec))
             | ("gateway.envoyproxy.io", "EnvoyPatchPolicy", Some(spec)) => {
-                self.removed_by_patches.append(&mut removed_headers(spec));
+                self.removals.append(&mut Removal::read(spec));
                 self.walk(spec, &Around::nothing(file, Platform::Patch));
             }
             ("v1", "ConfigMap", _) => self.config_map(file, resource),
