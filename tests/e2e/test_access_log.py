@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 from clients import http1
 from configuration.gateway import GatewayConfiguration
@@ -49,6 +51,42 @@ def test_each_line_tells_what_became_of_its_message(
     assert entry["service_bus"]["outcome"] == "message_rejected"
     assert entry["service_bus"]["broker_tracking_id"] == TRACKING
     assert entry["service_bus"]["attempts"] == "1"
+
+
+def test_a_client_cannot_break_a_line(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, tmp_path: Path
+) -> None:
+    message_id = {"MessageId": "${request.json.id}"}
+    route = {
+        "name": "chosen",
+        "match": {"path": "/chosen"},
+        "send": {"queue": "raw", "broker_properties": message_id},
+    }
+    made = configure().add_plugin_routes([route])
+    log = tmp_path / "access.log"
+    line = "%RESPONSE_CODE% %FILTER_STATE(wasm.service_bus.message_id:PLAIN)% end\n"
+    made.connection_manager["access_log"].append(
+        {
+            "name": "envoy.access_loggers.file",
+            "typed_config": {
+                "@type": "type.googleapis.com/"
+                "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": str(log),
+                "log_format": {"text_format_source": {"inline_string": line}},
+            },
+        }
+    )
+    gateway: Envoy = launch(made)
+
+    chosen = "a\r\n202 forged end\u0085\u007f\u001b[31m"
+    answer = http1.request(
+        gateway.port, "POST", "/chosen", body=json.dumps({"id": chosen}).encode()
+    )
+    assert_accepted(answer)
+    # The message has the id as it was given.
+    assert list(emulator.stored("raw").messages) == [chosen]
+    gateway.wait_until(lambda: log.exists() and log.read_text(), "a line of the access log")
+    assert log.read_bytes() == b"202 a??202 forged end???[31m end\n"
 
 
 def test_a_request_that_is_not_ours_leaves_nothing(gateway: Envoy) -> None:
