@@ -13,6 +13,7 @@ mod reply;
 mod syntax;
 mod translate;
 mod units;
+mod within;
 mod xml;
 
 use std::path::PathBuf;

@@ -120,6 +120,7 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("@(5.ToString() + (string)6)", "56"),
     (r#"@($"{context.RequestId}-{{ x }}")"#, "${tracking_id}-{ x }"),
     ("@(\"a\\tb\" + 1 + true)", "a\tb1true"),
+    (r#"@("\a\b\f\v\x41\x9z\u00e9\U0001F600")"#, "\u{7}\u{8}\u{c}\u{b}A\tz\u{e9}\u{1f600}"),
     ("costs ${5}", "costs $${5}"),
     (
         r#"@(context.Request.Headers.ContainsKey("X-A") ? "yes" : "no")"#,
@@ -197,6 +198,32 @@ fn what_differs_a_little_is_told_once() {
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(left[0].contains("keeps its type"), "{left:?}");
     assert!(left[1].contains("IsNullOrWhiteSpace became IsNullOrEmpty"), "{left:?}");
+}
+
+#[test]
+fn one_expression_that_cannot_be_read_is_no_reason_to_lose_the_others() {
+    let broken = [
+        r#"@(context.Request.Headers["a")"#,
+        r#"@("no end)"#,
+        r##"@(a # b ? "x" : ")")"##,
+        r#"@(f((context.RequestId))"#,
+        r#"@{ return "\q" + (1; }"#,
+        "@{ return 1;",
+    ];
+    for code in broken {
+        let inside = format!(
+            "<message-properties><message-property name='a'>{code}</message-property>\n\
+             <message-property name='b'>@(context.RequestId)</message-property>\
+             </message-properties>"
+        );
+        let set = format!("<set-variable name=\"v\" value=\"{code}\" />");
+        let other = format!("<set-variable value=\"{code}\" name=\"w\"></set-variable>");
+        let (config, left) = imported(&format!("{set}{other}{}", send(&inside)), &NAMESPACE);
+        let made = &config["routes"][0]["send"]["properties"];
+        assert_eq!(*made, json!({"b": "${tracking_id}"}), "{code}");
+        assert_eq!(left.len(), 1, "{code}: {left:?}");
+        assert!(left[0].contains("left out: message-property: "), "{code}: {left:?}");
+    }
 }
 
 /// Payloads, and what they become.

@@ -277,7 +277,7 @@ fn what_cannot_be_read_ends_with_2() {
         ("<a>\n <b>\n</a>", "<stdin>:3:1: </a> closes no element"),
         ("<a>\n <b c='1'>", "<stdin>:2:2: <b> is not closed"),
         ("<a b>", "<stdin>:1:4: expected an attribute"),
-        ("<a b='@(1)x'/>", "<stdin>:1:7: expected ' after the value"),
+        ("<a b='@(1)x/>", "<stdin>:1:7: expected ' after the value"),
         ("<a b='1/>", "<stdin>:1:7: expected ' after the value"),
         ("< a/>", "<stdin>:1:1: expected the name of an element after <"),
         ("<!-- a", "<stdin>:1:5: expected \"-->\""),

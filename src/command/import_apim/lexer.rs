@@ -210,18 +210,28 @@ impl Lexer<'_> {
             Some('r') => '\r',
             Some('t') => '\t',
             Some('0') => '\0',
-            Some('u') => {
-                let digits: String = (0..4).filter_map(|ahead| self.peek(ahead)).collect();
-                self.next += 4;
-                let number = u32::from_str_radix(&digits, 16).ok();
-                match number.and_then(char::from_u32) {
-                    Some(c) => c,
-                    None => return self.unreadable(at, "the escape is not understood"),
-                }
-            }
+            Some('a') => '\u{7}',
+            Some('b') => '\u{8}',
+            Some('f') => '\u{c}',
+            Some('v') => '\u{b}',
+            Some('u') => return self.code(at, 4, 4),
+            Some('U') => return self.code(at, 8, 8),
+            Some('x') => return self.code(at, 1, 4),
             Some(c @ ('"' | '\'' | '\\')) => c,
             _ => return self.unreadable(at, "the escape is not understood"),
         })
+    }
+
+    /// A character by its number in hexadecimal digits.
+    fn code(&mut self, at: Position, least: usize, most: usize) -> Result<char, Unreadable> {
+        let digits: String =
+            (0..most).map_while(|ahead| self.peek(ahead).filter(char::is_ascii_hexdigit)).collect();
+        self.next += digits.len();
+        let number = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() >= least);
+        match number.and_then(char::from_u32) {
+            Some(c) => Ok(c),
+            None => self.unreadable(at, "the escape is not understood"),
+        }
     }
 }
 

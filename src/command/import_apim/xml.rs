@@ -3,6 +3,7 @@
 
 use super::lexer::{self, Token, Unreadable};
 use super::units::Unit;
+use super::within::Within;
 use crate::text::Position;
 
 /// An element with its place.
@@ -155,7 +156,7 @@ impl Reader<'_> {
             } else if self.sees("<") {
                 let child = self.element(depth + 1)?;
                 element.children.push(child);
-            } else if let Some(kind) = self.expression() {
+            } else if let Some(kind) = self.expression(&Within::Element(&element.name)) {
                 element.add(at, kind);
             } else {
                 let text = self.while_(|unit| unit.c != '<' || unit.escaped);
@@ -212,7 +213,7 @@ impl Reader<'_> {
         }
         self.next += 1;
         let at = self.at();
-        let kind = match self.expression() {
+        let kind = match self.expression(&Within::Attribute(quote)) {
             Some(kind) => kind,
             None => ContentKind::Text(self.while_(|unit| unit.c != quote || unit.escaped)),
         };
@@ -222,30 +223,39 @@ impl Reader<'_> {
         Ok((name, Content { at, kind }))
     }
 
-    /// An expression, if one begins here.
-    fn expression(&mut self) -> Option<ContentKind> {
+    /// An expression, if one begins here. One that cannot be read, or that seems to reach beyond what
+    /// it stands in, ends where that does.
+    fn expression(&mut self, within: &Within<'_>) -> Option<ContentKind> {
         let statements = self.sees("@{");
         if !statements && !self.sees("@(") {
             return None;
         }
+        let (start, at) = (self.next, self.at());
         self.next += 1;
-        Some(match lexer::bracketed(self.rest()) {
+        let unreadable = match lexer::bracketed(self.rest()) {
             Ok((tokens, length)) => {
-                self.next += length;
-                if statements {
-                    ContentKind::Statements(tokens)
-                } else {
-                    ContentKind::Expression(tokens)
+                let units = self.rest().get(..length).unwrap_or_default();
+                let beyond = match within {
+                    Within::Element(_) => (0..length).any(|by| within.ends(units, by)),
+                    Within::Attribute(_) => !within.ends(self.rest(), length),
+                };
+                if !beyond {
+                    self.next += length;
+                    return Some(match statements {
+                        true => ContentKind::Statements(tokens),
+                        false => ContentKind::Expression(tokens),
+                    });
                 }
+                let message = "the expression does not end where it stands".to_owned();
+                Unreadable { at, message }
             }
-            Err(unreadable) => {
-                // What can be done is to go on after the next bracket that may close it.
-                let close = if statements { '}' } else { ')' };
-                self.while_(|unit| unit.c != close);
-                self.next += 1;
-                ContentKind::Unreadable(unreadable)
-            }
-        })
+            Err(unreadable) => unreadable,
+        };
+        self.next = start;
+        while !self.rest().is_empty() && !within.ends(self.rest(), 0) {
+            self.next += 1;
+        }
+        Some(ContentKind::Unreadable(unreadable))
     }
 }
 
