@@ -12,8 +12,9 @@ use crate::text::{Position, Text, Writing};
 pub(crate) struct Node {
     pub(crate) at: Position,
     pub(crate) value: Value,
-    /// Values in it, each alias counted as what it stands for.
+    /// Values in it, and how many lie one in the other, each alias counted as what it stands for.
     size: usize,
+    height: usize,
 }
 
 #[derive(Debug)]
@@ -81,8 +82,7 @@ impl Reader<'_> {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<Option<Rc<Node>>, Malformed> {
         let at = self.text.character(span.start.index());
         if self.open.len() > DEPTH {
-            let message = format!("nested more than {DEPTH} levels deep");
-            return Err(Malformed { at, message });
+            return Err(too_deep(at));
         }
         let open = |anchor, map| Open { at, anchor, children: vec![], map };
         let (node, anchor) = match event {
@@ -95,7 +95,7 @@ impl Reader<'_> {
                 };
                 let text = self.text.decoded(self.chars, span.start.index(), &value, writing);
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                (Node { at, value: Value::Scalar { text, plain }, size: 1 }, anchor)
+                (Node { at, value: Value::Scalar { text, plain }, size: 1, height: 1 }, anchor)
             }
             Event::SequenceStart(anchor, _) => {
                 self.open.push(open(anchor, false));
@@ -138,6 +138,10 @@ impl Reader<'_> {
     }
 }
 
+fn too_deep(at: Position) -> Malformed {
+    Malformed { at, message: format!("nested more than {DEPTH} levels deep") }
+}
+
 impl Open {
     fn close(self) -> Result<Node, Malformed> {
         let size = self.children.iter().map(|node| node.size).sum::<usize>() + 1;
@@ -145,8 +149,12 @@ impl Open {
             let message = format!("more than {MOST_VALUES} values");
             return Err(Malformed { at: self.at, message });
         }
+        let height = self.children.iter().map(|node| node.height).max().unwrap_or(0) + 1;
+        if height > DEPTH {
+            return Err(too_deep(self.at));
+        }
         if !self.map {
-            return Ok(Node { at: self.at, value: Value::List(self.children), size });
+            return Ok(Node { at: self.at, value: Value::List(self.children), size, height });
         }
         let mut members: Vec<(Key, Rc<Node>)> = vec![];
         let mut children = self.children.into_iter();
@@ -162,7 +170,7 @@ impl Open {
             }
             members.push((Key { name, at }, value));
         }
-        Ok(Node { at: self.at, value: Value::Map(members), size })
+        Ok(Node { at: self.at, value: Value::Map(members), size, height })
     }
 }
 

@@ -295,6 +295,12 @@ fn neither_aliases_nor_depth_take_the_command_down() {
     }
     let found = findings(&bomb);
     assert!(found[0].ends_with("error: more than 1000000 values"), "{found:?}");
+    let mut chain = String::from("a0: &a0 [1]\n");
+    for n in 1..100_000 {
+        chain.push_str(&format!("a{n}: &a{n} [*a{}]\n", n - 1));
+    }
+    let found = findings(&chain);
+    assert!(found[0].ends_with("error: nested more than 200 levels deep"), "{found:?}");
     let deep = findings(&format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000)));
     assert!(deep[0].contains(": error: "), "{deep:?}");
 }

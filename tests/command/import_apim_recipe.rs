@@ -288,6 +288,23 @@ fn what_cannot_be_read_ends_with_2() {
     assert_eq!(wrong.code, 2);
     let deep = format!("{}{}", "<a>".repeat(5000), "</a>".repeat(5000));
     assert_eq!(import(&deep, &[]).code, 2);
-    let nested = send(&format!("<payload>@({}1{})</payload>", "(".repeat(5000), ")".repeat(5000)));
-    assert_eq!(import(&nested, &[]).code, 1);
+    for (before, inside, after) in [
+        ("(", "1", ")"),
+        ("!", "true", ""),
+        ("(int)", "1", ""),
+        ("(string)", "1", ""),
+        ("a ?? ", "1", ""),
+        ("1 + ", "1", ""),
+        ("", "context", ".Request"),
+        ("", "a", "[0]"),
+        ("a ? 1 : ", "1", ""),
+        ("new { a = ", "1", " }"),
+        ("$\"{", "1", "}\""),
+        ("a(", "1", ")"),
+    ] {
+        let code = format!("{}{inside}{}", before.repeat(20_000), after.repeat(20_000));
+        let ended = import(&send(&format!("<payload>@({code})</payload>")), &[]);
+        assert_eq!(ended.code, 1, "{before}{after}: {ended:?}");
+        assert!(ended.stderr.contains("nested too deep"), "{before}{after}: {ended:?}");
+    }
 }

@@ -7,6 +7,32 @@ use crate::text::Position;
 pub(super) struct Expr {
     pub(super) at: Position,
     pub(super) kind: ExprKind,
+    /// How many lie one in the other.
+    pub(super) height: usize,
+}
+
+impl Expr {
+    pub(super) fn new(at: Position, kind: ExprKind) -> Self {
+        let of = |parts: &[Self]| parts.iter().map(|one| one.height).max().unwrap_or(0);
+        let inner = match &kind {
+            ExprKind::Text(_) | ExprKind::Number(_) | ExprKind::Name(_) | ExprKind::Out(_) => 0,
+            ExprKind::Joined(parts) => {
+                let height =
+                    |part: &Part| if let Part::Expr(expr) = part { expr.height } else { 0 };
+                parts.iter().map(height).max().unwrap_or(0)
+            }
+            ExprKind::Member(one, _) | ExprKind::Not(one) => one.height,
+            ExprKind::Index(one, other) | ExprKind::Binary(_, one, other) => {
+                one.height.max(other.height)
+            }
+            ExprKind::Call(callee, arguments) => callee.height.max(of(arguments)),
+            ExprKind::New(_, arguments, members) => {
+                members.iter().map(|(_, one)| one.height).fold(of(arguments), usize::max)
+            }
+            ExprKind::Choice(one, two, three) => one.height.max(two.height).max(three.height),
+        };
+        Self { at, kind, height: inner + 1 }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -45,7 +45,7 @@ const SIGNS: [&str; 39] = [
 /// Reads words from the opening bracket at the start to the one that closes it; tells how many
 /// characters that were. The brackets themselves are left out.
 pub(super) fn bracketed(units: &[Unit]) -> Result<(Vec<Token>, usize), Unreadable> {
-    let mut lexer = Lexer { units, next: 1 };
+    let mut lexer = Lexer { units, next: 1, depth: 0 };
     let tokens = lexer.until_closed()?;
     Ok((tokens, lexer.next))
 }
@@ -53,7 +53,11 @@ pub(super) fn bracketed(units: &[Unit]) -> Result<(Vec<Token>, usize), Unreadabl
 struct Lexer<'a> {
     units: &'a [Unit],
     next: usize,
+    /// Interpolated texts that lie one in the other.
+    depth: usize,
 }
+
+const DEPTH: usize = 20;
 
 impl Lexer<'_> {
     fn peek(&self, ahead: usize) -> Option<char> {
@@ -194,7 +198,12 @@ impl Lexer<'_> {
                 }
                 '{' if joined => {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
+                    self.depth += 1;
+                    if self.depth > DEPTH {
+                        return self.unreadable(start, "nested too deep");
+                    }
                     pieces.push(Piece::Code(self.until_closed()?));
+                    self.depth -= 1;
                 }
                 _ => text.push(c),
             }

@@ -8,7 +8,11 @@ use crate::text::Position;
 
 /// Reads one expression.
 pub(super) fn expression(tokens: &[Token]) -> Result<Expr, Unreadable> {
-    let mut parser = Parser { tokens, next: 0, depth: 0 };
+    whole(tokens, 0)
+}
+
+fn whole(tokens: &[Token], depth: usize) -> Result<Expr, Unreadable> {
+    let mut parser = Parser { tokens, next: 0, depth };
     let expr = parser.expr()?;
     match parser.kind() {
         Kind::End => Ok(expr),
@@ -60,7 +64,10 @@ const OPERATORS: [&[&str]; 7] = [
     &["+", "-"],
     &["*", "/", "%"],
 ];
+/// How deep the reader calls itself, and how high a tree may be: what works on one calls itself too,
+/// and chains such as `a + a + …` are read without a call.
 const DEPTH: usize = 60;
+const HEIGHT: usize = 250;
 const END: Kind = Kind::End;
 
 struct Parser<'a> {
@@ -73,8 +80,8 @@ struct Parser<'a> {
 fn text_of(inner: Expr) -> Expr {
     let at = inner.at;
     let member = ExprKind::Member(Box::new(inner), "ToString".to_owned());
-    let callee = Box::new(Expr { at, kind: member });
-    Expr { at, kind: ExprKind::Call(callee, vec![]) }
+    let callee = Box::new(Expr::new(at, member));
+    Expr::new(at, ExprKind::Call(callee, vec![]))
 }
 
 impl Parser<'_> {
@@ -147,11 +154,18 @@ impl Parser<'_> {
         Ok(statement)
     }
 
-    fn expr(&mut self) -> Result<Expr, Unreadable> {
+    /// Counts what calls itself for a part of itself.
+    fn deeper(&mut self) -> Result<(), Unreadable> {
         self.depth += 1;
-        if self.depth > DEPTH {
-            return Err(Unreadable { at: self.at(), message: "nested too deep".to_owned() });
-        }
+        if self.depth > DEPTH { self.too_deep() } else { Ok(()) }
+    }
+
+    fn too_deep<T>(&self) -> Result<T, Unreadable> {
+        Err(Unreadable { at: self.at(), message: "nested too deep".to_owned() })
+    }
+
+    fn expr(&mut self) -> Result<Expr, Unreadable> {
+        self.deeper()?;
         let at = self.at();
         let mut expr = self.binary(0)?;
         if self.takes("?") {
@@ -159,7 +173,7 @@ impl Parser<'_> {
             self.expect(":")?;
             let no = self.expr()?;
             let kind = ExprKind::Choice(Box::new(expr), Box::new(yes), Box::new(no));
-            expr = Expr { at, kind };
+            expr = Expr::new(at, kind);
         }
         self.depth -= 1;
         Ok(expr)
@@ -172,9 +186,14 @@ impl Parser<'_> {
         while let Some(operator) = operators.iter().find(|sign| self.sees(sign)) {
             self.next += 1;
             // The first alone goes from the right to the left.
+            self.deeper()?;
             let right = self.binary(if level == 0 { level } else { level + 1 })?;
+            self.depth -= 1;
             let kind = ExprKind::Binary(operator, Box::new(left), Box::new(right));
-            left = Expr { at, kind };
+            left = Expr::new(at, kind);
+            if left.height > HEIGHT {
+                return self.too_deep();
+            }
         }
         Ok(left)
     }
@@ -182,20 +201,24 @@ impl Parser<'_> {
     fn unary(&mut self) -> Result<Expr, Unreadable> {
         let at = self.at();
         if self.takes("!") {
+            self.deeper()?;
             let kind = ExprKind::Not(Box::new(self.unary()?));
-            return Ok(Expr { at, kind });
+            self.depth -= 1;
+            return Ok(Expr::new(at, kind));
         }
         if self.takes("-") {
             let Kind::Number(number) = self.kind() else { return self.unexpected() };
             let kind = ExprKind::Number(format!("-{number}"));
             self.next += 1;
-            return Ok(Expr { at, kind });
+            return Ok(Expr::new(at, kind));
         }
         if let Some(length) = self.cast() {
             let to_text =
                 matches!(self.ahead(1), Kind::Name(name) if name.eq_ignore_ascii_case("string"));
             self.next += length;
+            self.deeper()?;
             let inner = self.unary()?;
+            self.depth -= 1;
             return Ok(if to_text { text_of(inner) } else { inner });
         }
         let primary = self.primary()?;
@@ -219,7 +242,7 @@ impl Parser<'_> {
             Kind::Joined(pieces) => {
                 let part = |piece| match piece {
                     Piece::Text(text) => Ok(Part::Text(text)),
-                    Piece::Code(tokens) => expression(&tokens).map(Part::Expr),
+                    Piece::Code(tokens) => whole(&tokens, self.depth).map(Part::Expr),
                 };
                 ExprKind::Joined(pieces.into_iter().map(part).collect::<Result<_, _>>()?)
             }
@@ -237,7 +260,7 @@ impl Parser<'_> {
             _ => return self.unexpected(),
         };
         self.next += 1;
-        Ok(Expr { at, kind })
+        Ok(Expr::new(at, kind))
     }
 
     fn postfix(&mut self, mut expr: Expr) -> Result<Expr, Unreadable> {
@@ -257,7 +280,10 @@ impl Parser<'_> {
             } else {
                 return Ok(expr);
             };
-            expr = Expr { at, kind };
+            expr = Expr::new(at, kind);
+            if expr.height > HEIGHT {
+                return self.too_deep();
+            }
         }
     }
 

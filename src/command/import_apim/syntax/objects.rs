@@ -17,7 +17,7 @@ impl Parser<'_> {
             let out = matches!(self.kind(), Kind::Name(word) if word == "out");
             items.push(if out && matches!(self.ahead(1), Kind::Name(_)) {
                 self.next += 2;
-                Expr { at, kind: ExprKind::Out(self.name()?) }
+                Expr::new(at, ExprKind::Out(self.name()?))
             } else {
                 self.expr()?
             });
@@ -43,7 +43,7 @@ impl Parser<'_> {
                 }
             }
         }
-        Ok(Expr { at, kind: ExprKind::New(name, arguments, members) })
+        Ok(Expr::new(at, ExprKind::New(name, arguments, members)))
     }
 
     /// `a = value`, `["a"] = value`, or a value that brings its own name.
