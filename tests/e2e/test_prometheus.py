@@ -111,6 +111,16 @@ def test_names_become_labels(
         assert scrape.of(f"service_bus_{name}") == {NAMESPACE: value}, name
 
 
+def test_a_route_may_be_called_as_a_label_is(
+    launch: Callable[..., Envoy], configure: Callable[[], GatewayConfiguration], emulator: Emulator
+) -> None:
+    route = {"name": "entity", "match": {"path": "/any"}, "send": {"queue": "outcome"}}
+    gateway = launch(configure().add_plugin_routes([route]), concurrency=1)
+    assert http1.request(gateway.port, "POST", "/any", body=b"x").status == 503
+    labels = requests(route="entity", entity="outcome", outcome="entity_not_found")
+    assert Scrape(gateway).of("service_bus_requests") == {labels: 1}
+
+
 def test_the_order_scenario_has_the_same_labels(order_gateway: Envoy, customer: Customer) -> None:
     def submitted() -> float:
         labels = requests(route="submit-order", entity="orders", outcome="accepted")
