@@ -36,7 +36,7 @@ fn a_body_that_is_no_text_is_shown_in_base64() {
     let told: Json = serde_json::from_str(&run("--json")).unwrap();
     assert_eq!(told["callout"]["body_base64"], "/wA=");
     let curl = told["curl"].as_str().unwrap();
-    assert!(curl.starts_with("base64 -d <<< /wA= | curl -X POST "), "{curl}");
+    assert!(curl.starts_with("echo /wA= | base64 -d | curl -X POST "), "{curl}");
     assert!(curl.ends_with(" \\\n  --data-binary @-"), "{curl}");
     assert!(run("--source=a").contains("\n(2 bytes that are no text)\n"));
 }

@@ -32,7 +32,7 @@ pub(super) fn line(callout: &Callout, configuration: &Json, route: usize) -> Str
         match std::str::from_utf8(&callout.body).ok().filter(|text| !text.contains('\0')) {
             Some(text) => parts.push(format!("--data-raw {}", quoted(text))),
             None => {
-                before = format!("base64 -d <<< {} | ", STANDARD.encode(&*callout.body));
+                before = format!("echo {} | base64 -d | ", STANDARD.encode(&*callout.body));
                 parts.push("--data-binary @-".to_owned());
             }
         }
