@@ -39,6 +39,7 @@ fn the_recipe_becomes_a_route_with_its_reply() {
 <set-header name=\"Priority\"><value>5</value></set-header>
 <set-header name=\"Source\"><value>\"web\"</value></set-header>
 <set-header name=\"Who\"><value>@(\"\\\"\" + context.RequestId + \"\\\"\")</value></set-header>
+<set-header name=\"Odd\"><value>@(\"\\\"\" + context.RequestId + \"-\" + context.Request.Method)</value></set-header>
 <set-body>@{ var id = Guid.NewGuid().ToString(); context.Variables[\"id\"] = id;
   return new { id = id, data = context.Request.Body.As<JsonElement>() }; }</set-body>"
         )
@@ -56,7 +57,12 @@ fn the_recipe_becomes_a_route_with_its_reply() {
                 "TimeToLive": "60s",
                 "SessionId": "${request.headers['x-session']}"
             },
-            "properties": {"priority": 5, "source": "web", "who": "${tracking_id}"},
+            "properties": {
+                "priority": 5,
+                "source": "web",
+                "who": "${tracking_id}",
+                "odd": "\"${tracking_id}-${request.method}"
+            },
             "payload": {"id": "${tracking_id}", "data": "${request.json}"}
         })
     );

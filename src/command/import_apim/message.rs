@@ -236,14 +236,12 @@ fn property(made: Made) -> Json {
             )
             .template(),
         Made::Joined(mut pieces) => {
-            if let (Some(Piece::Text(start)), true) = (pieces.first().cloned(), pieces.len() > 2)
-                && let Some(start) = start.strip_prefix('"')
-                && let Some(Piece::Text(end)) = pieces.pop()
+            if let [Piece::Text(start), _, .., Piece::Text(end)] = pieces.as_mut_slice()
+                && start.starts_with('"')
+                && end.ends_with('"')
             {
-                pieces.remove(0);
-                pieces.insert(0, Piece::Text(start.to_owned()));
-                let end = end.strip_suffix('"').unwrap_or(&end);
-                pieces.push(Piece::Text(end.to_owned()));
+                start.remove(0);
+                end.pop();
             }
             Made::joined(pieces).template()
         }
