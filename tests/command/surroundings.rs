@@ -147,6 +147,11 @@ fn a_filter_that_lets_the_headers_go_needs_one_that_holds_them() {
                   value: '{\"role\": \"gate\",
                     \"routes\": [{\"match\": {\"path\": \"/orders\", \"methods\": [\"POST\"]}}]}'
 ";
+    // Methods have no order.
+    let both = "\"methods\": [\"POST\", \"PUT\"], \"path_prefix\": \"/events/\"";
+    assert!(SHIPPED.contains(both));
+    let events = gate.replace("}}]}'", "}},{\"match\": {\"path_prefix\": \"/events/\",\n                    \"methods\": [\"PUT\", \"POST\", \"PUT\"]}}]}'");
+    assert_eq!(with(&events).len(), 2, "{:?}", with(&events));
     // Of three routes the gate holds one.
     let found = with(gate);
     assert_eq!(found.len(), 3, "{found:?}");

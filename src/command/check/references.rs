@@ -20,6 +20,7 @@ pub(super) struct RouteMatch {
     pub(super) at: Position,
     /// The fixed start of its path.
     pub(super) path: String,
+    /// In a form that equals another's when the same requests match.
     pub(super) json: Json,
     /// Whether the route sends messages.
     pub(super) sends: bool,
@@ -76,7 +77,7 @@ impl References {
                 place: format!("{place}match"),
                 at: key.at,
                 path: path.split('{').next().unwrap_or_default().to_owned(),
-                json: serde_json::from_str(matches.to_json().as_str()).unwrap_or_default(),
+                json: as_sets(serde_json::from_str(matches.to_json().as_str()).unwrap_or_default()),
                 sends: route.get("send").is_some(),
             });
         }
@@ -96,6 +97,28 @@ impl References {
             }
         }
     }
+}
+
+/// Methods and hosts have no order, and hosts and names of headers no case.
+fn as_sets(mut matches: Json) -> Json {
+    for key in ["methods", "hosts"] {
+        if let Some(Json::Array(items)) = matches.get_mut(key) {
+            if key == "hosts" {
+                items.iter_mut().for_each(|item| {
+                    *item = item.as_str().unwrap_or_default().to_ascii_lowercase().into();
+                });
+            }
+            items.sort_by_cached_key(Json::to_string);
+            items.dedup();
+        }
+    }
+    if let Some(Json::Object(headers)) = matches.get_mut("headers") {
+        *headers = std::mem::take(headers)
+            .into_iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .collect();
+    }
+    matches
 }
 
 fn reference(node: &Node, key: &str, place: &str) -> Option<Reference> {
