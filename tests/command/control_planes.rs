@@ -119,6 +119,21 @@ fn istio_cannot_let_the_filter_hold_the_headers() {
 }
 
 #[test]
+fn the_filter_is_known_by_its_configuration_too() {
+    let text = istio("orders", 10, SENDER) + &istio("orders-gate", 9, GATE) + PATCH;
+    assert_eq!(findings(&text), ["2 configurations: 0 errors, 0 warnings"]);
+    let higress = text
+        .replace("extensions.istio.io", "extensions.higress.io")
+        .replace("pluginConfig", "defaultConfig");
+    assert_eq!(findings(&higress), ["2 configurations: 0 errors, 0 warnings"]);
+    let gateway = envoy_gateway(&[("orders", SENDER), ("orders-gate", GATE)]) + PATCH;
+    assert_eq!(findings(&gateway), ["2 configurations: 0 errors, 0 warnings"]);
+    // Another's.
+    let other = istio("waf", 10, " { rules: [], namespace: a }");
+    assert_eq!(findings(&other)[0], "1:1: error: no configuration of the filter in what was given");
+}
+
+#[test]
 fn a_variable_must_be_given_to_istios_module() {
     let text = istio("service-bus", 10, SENDER) + &istio("service-bus-gate", 9, GATE) + PATCH;
     assert_eq!(

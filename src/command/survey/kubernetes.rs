@@ -43,7 +43,7 @@ impl Survey {
 
     fn istio(&mut self, file: &Rc<str>, resource: &Node, spec: &Node) {
         let wasm = spec.get("wasm").map_or(spec, Rc::as_ref);
-        if names(resource, wasm).any(is_ours) {
+        if names(resource, wasm).any(is_ours) || configures_us(wasm.get("plugin_config")) {
             let configuration = self.object(file, wasm, "plugin_config", "pluginConfig");
             self.plugins.push(Plugin {
                 platform: Platform::Istio,
@@ -54,7 +54,7 @@ impl Survey {
     }
 
     fn higress(&mut self, file: &Rc<str>, resource: &Node, spec: &Node) {
-        if !names(resource, spec).any(is_ours) {
+        if !names(resource, spec).any(is_ours) && !configures_us(spec.get("default_config")) {
             return;
         }
         if let Some((key, rules)) = spec.member("match_rules")
@@ -87,7 +87,8 @@ impl Survey {
         for (index, wasm) in filters.iter().enumerate() {
             let code = wasm.get("code").into_iter().flat_map(|code| urls(code));
             let names = [wasm.str_of("name"), wasm.str_of("root_id")];
-            if !names.into_iter().flatten().chain(code).any(is_ours) {
+            let named = names.into_iter().flatten().chain(code).any(is_ours);
+            if !named && !configures_us(wasm.get("config")) {
                 continue;
             }
             let keys = wasm.path(&["env", "host_keys"]);
@@ -157,6 +158,13 @@ fn wasm_plugin(
 fn names<'a>(resource: &'a Node, wasm: &'a Node) -> impl Iterator<Item = &'a str> {
     let name = resource.path(&["metadata", "name"]).and_then(Node::str);
     [name, wasm.str_of("url"), wasm.str_of("plugin_name")].into_iter().flatten()
+}
+
+/// Whether a configuration has the keys of this filter's, whatever its resource is called.
+fn configures_us(configuration: Option<&Rc<Node>>) -> bool {
+    configuration.is_some_and(|node| {
+        node.get("routes").is_some() && node.get("namespace").or(node.get("role")).is_some()
+    })
 }
 
 fn urls(code: &Node) -> impl Iterator<Item = &str> {
