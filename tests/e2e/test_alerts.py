@@ -15,6 +15,8 @@ RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule
 
 ORDERS = 'service_bus_requests{route="orders",entity="orders",destination="primary",outcome="%s"}'
 NAMESPACE = '%s{namespace="contoso"}'
+RELOADS = 'envoy_wasm_vm_reload_%s{plugin="service_bus"}'
+ERRORS = 'envoy_http_downstream_rq_xx{envoy_response_code_class="5",instance="edge-1"}'
 SLOW = 'service_bus_duration_milliseconds_bucket{route="orders",le="%s"}'
 
 # Series as they are scraped once a minute for half an hour; then what fires, and what it says.
@@ -83,6 +85,24 @@ SICK: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {"namespace": "contoso", "instance": "edge-1"},
         "edge-1: the clock is 1m 30s behind Service Bus's",
     ),
+    "ServiceBusModuleFailed": (
+        {RELOADS % "success": "0x25 1x5"},
+        {"plugin": "service_bus"},
+        "A VM of service_bus has failed, and a new one has taken its place",
+    ),
+    "ServiceBusModuleDown": (
+        {RELOADS % "backoff": "0+1x30", RELOADS % "failure": "0x30"},
+        {"plugin": "service_bus"},
+        "Workers are without service_bus: its VM fails again and again, or does not start",
+    ),
+    "ServiceBusSilent": (
+        {
+            ERRORS: "0+9x30",
+            (ORDERS % "accepted").replace("{", '{instance="edge-1",'): "0+90x10 900x20",
+        },
+        {"instance": "edge-1"},
+        "edge-1 answers with errors, and none of its answers is the filter's",
+    ),
 }
 
 # Clients' mistakes, a failure now and then, a breaker that opened for a minute, a key that was
@@ -103,6 +123,12 @@ WELL = {
     NAMESPACE % "service_bus_token_failures": "0x80 2x10",
     NAMESPACE % "service_bus_secondary_key": "0x80 1x9 0",
     NAMESPACE % "service_bus_clock_behind_seconds": "2x90",
+    RELOADS % "success": "1x90",
+    RELOADS % "failure": "0x90",
+    RELOADS % "backoff": "3x90",
+    # Another plugin's.
+    (RELOADS % "backoff").replace("service_bus", "waf"): "0+1x90",
+    ERRORS.replace("edge-1", ""): "0+9x90",
 }
 
 

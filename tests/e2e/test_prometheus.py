@@ -168,6 +168,8 @@ def test_prometheus_makes_the_same_labels_where_envoy_does_not(
         assert by_labels(series("requests")[1]) == sorted(
             requests(route=name, entity=name, outcome="accepted") for name in ("events", "orders")
         )
+        reloads = [prometheus.series("envoy_wasm_vm_reload_success", name) for name in gateways]
+        assert reloads == [[{"plugin": "service_bus"}]] * 2
         alerts = prometheus.rules()
         assert len(alerts) > 10 and {rule["type"] for rule in alerts} == {"alerting"}
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,3 +43,20 @@ def test_a_failed_vm_is_replaced(failing_gateway: Envoy, emulator: Emulator) -> 
 
     failing_gateway.wait_until(reloads, "new VM")
     assert not emulator.requests()
+
+
+def test_prometheus_is_told_of_a_failed_vm(failing_gateway: Envoy) -> None:
+    def samples(pattern: str) -> dict[str, float]:
+        text = failing_gateway.admin("/stats/prometheus")
+        return {name: float(value) for name, value in re.findall(pattern, text, re.MULTILINE)}
+
+    def counted() -> bool:
+        http1.request(failing_gateway.port, "POST", "/raw", body=b"x")
+        found = samples(r"^(envoy_wasm_vm_reload_\w+)\{plugin=\"service_bus\"\} (\d+)$")
+        kinds = ["backoff", "failure", "success"]
+        assert sorted(found) == [f"envoy_wasm_vm_reload_{kind}" for kind in kinds]
+        return bool(found["envoy_wasm_vm_reload_success"] and found["envoy_wasm_vm_reload_backoff"])
+
+    failing_gateway.wait_until(counted, "a new VM, and a wait for the next")
+    errors = r"^envoy_(http_downstream_rq_xx)\{envoy_response_code_class=\"5\",.*\} (\d+)$"
+    assert samples(errors)["http_downstream_rq_xx"] > 0
