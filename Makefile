@@ -1,6 +1,6 @@
-# All that a fresh machine needs is rustup and Python 3: the wasm target, the tests' Python
-# packages and Envoy itself are set up here. The order scenario also needs redis-server, and the
-# tests need it, Chromium with its driver, and Prometheus.
+# All that a fresh machine needs is rustup, a C linker and Python 3.10: the wasm target, the tests'
+# Python packages and Envoy itself are set up here. The order scenario also needs redis-server, and
+# the tests need it, Chromium with its driver, and Prometheus.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
