@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--envoy", type=Path, required=True, help="the Envoy binary")
     parser.add_argument("--target-dir", default="target", help="where cargo has put what it built")
     parser.add_argument("--stay", action="store_true", help="stay up, on the shipped ports")
+    parser.add_argument("--free-ports", action="store_true", help="with --stay: on free ports")
     options = parser.parse_args()
 
     def story() -> None:
@@ -62,10 +63,11 @@ def main() -> int:
 def started(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Envoy, Emulator]]:
     """Envoy and the emulator, until the end of the block."""
     target = ROOT / options.target_dir
-    configuration = GatewayConfiguration(target / MODULE, free_ports=not options.stay)
+    shipped_ports = options.stay and not options.free_ports
+    configuration = GatewayConfiguration(target / MODULE, free_ports=not shipped_ports)
     entities = json.loads(EMULATOR.read_text())
     with contextlib.ExitStack() as stack:
-        port = EMULATOR_PORT if options.stay else 0
+        port = EMULATOR_PORT if shipped_ports else 0
         emulator = Emulator(target, entities, folder, port=port)
         stack.callback(emulator.stop)
         gateway = Envoy(options.envoy, configuration.send_to(emulator.port), folder)

@@ -8,9 +8,12 @@ import re
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
-from processes.program import ROOT
+from clients import http1
+from contract import assert_accepted
+from processes.program import ROOT, Program
 
 
 def test_the_demo_shows_a_message_and_ends(
@@ -42,6 +45,34 @@ def test_the_order_scenario_is_told_to_its_end(
     for port in re.findall(r"//127\.0\.0\.1:(\d+)$", shown, re.M):
         with socket.socket() as connection:
             assert connection.connect_ex(("127.0.0.1", int(port))) == errno.ECONNREFUSED
+
+
+def test_what_stays_up_answers_where_it_says_and_ends_when_told(
+    envoy_binary: Path, target_dir: Path, tmp_path: Path
+) -> None:
+    options = ["--envoy", envoy_binary, "--target-dir", target_dir, "--stay", "--free-ports"]
+    folder = tmp_path / "run"
+    folder.mkdir()
+    run = Program(
+        "run",
+        [sys.executable, "tests/demo.py", *(str(option) for option in options)],
+        tmp_path,
+        {**os.environ, "PYTHONPATH": "tests/e2e", "TMPDIR": str(folder)},
+    )
+    try:
+        run.wait_until(lambda: "Ctrl-C ends both." in run.stdout(), "its last line")
+        shown = run.stdout()
+        [gateway] = re.findall(
+            r"^Envoy \S+ with the filter  http://127\.0\.0\.1:(\d+)$", shown, re.M
+        )
+        assert_accepted(http1.request(int(gateway), "POST", "/orders", body=b"{}"))
+        [page] = re.findall(r"^  (http://\S+/\$emulator/)$", shown, re.M)
+        with urllib.request.urlopen(page, timeout=30) as answer:
+            assert b"<title>" in answer.read()
+        assert run.end() == 143
+    finally:
+        run.stop()
+    assert_nothing_left(folder)
 
 
 def told(demo: str, envoy_binary: Path, target_dir: Path, folder: Path) -> str:

@@ -79,6 +79,11 @@ class Program:
                 self._process.kill()
                 self._process.wait()
 
+    def end(self) -> int:
+        """Asks the program to end, waits until it has, and returns its exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(PATIENCE_SECONDS)
+
     def _last_words(self) -> str:
         return (self.stdout() + self.stderr())[-4000:]
 
