@@ -310,4 +310,12 @@ fn colours_are_for_terminals() {
     // The tests' standard output is none.
     let ended = run_with(&["check", "-"], &[("TERM", "xterm")], TWO_MISTAKES);
     assert!(!ended.stdout.contains('\u{1b}'), "{}", ended.stdout);
+    let forced = [("TERM", "xterm"), ("CLICOLOR_FORCE", "1")];
+    let coloured = run_with(&["check", "-"], &forced, TWO_MISTAKES);
+    assert!(coloured.stdout.contains(": \u{1b}[1;31merror\u{1b}[0m: "), "{}", coloured.stdout);
+    let without = coloured.stdout.replace("\u{1b}[1;31m", "").replace("\u{1b}[0m", "");
+    assert_eq!(without, ended.stdout);
+    // What programs read has none, ever.
+    let json = run_with(&["check", "--json", "-"], &forced, TWO_MISTAKES);
+    assert!(!json.stdout.contains('\u{1b}'), "{}", json.stdout);
 }
