@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -74,6 +75,24 @@ def test_what_arrives_meanwhile_leaves_together(batching: Envoy, emulator: Emula
     assert emulator.stored("load").messages == dict.fromkeys(identifiers, 1)
     bodies = {message["body"] for message in emulator.messages("load")}
     assert bodies == {f"body {n}" for n in range(10)}
+
+
+def test_the_sizes_of_batches_are_a_histogram(batching: Envoy, emulator: Emulator) -> None:
+    for answer in together(batching, emulator, plain(*[b"x"] * 10)):
+        assert_accepted(answer)
+    # A message that leaves by itself is no batch.
+    namespace = '{namespace="sbemulatorns_servicebus_windows_net"}'
+    expected = {f"service_bus_batch_messages_count{namespace} 1"}
+
+    def recorded() -> bool:
+        lines = batching.admin("/stats/prometheus?filter=batch_messages").split("\n")
+        return expected <= set(lines)
+
+    # Envoy merges the workers' histograms from time to time.
+    batching.wait_until(recorded, "one batch")
+    text = batching.admin("/stats/prometheus?filter=batch_messages")
+    total = re.search(r"^service_bus_batch_messages_sum\{.*\} (\S+)$", text, re.MULTILINE)
+    assert total and 8.5 <= float(total[1]) <= 9.5, text
 
 
 def test_a_quiet_route_pays_nothing(batching: Envoy, emulator: Emulator) -> None:

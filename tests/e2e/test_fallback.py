@@ -99,6 +99,11 @@ def test_the_second_serves_when_the_first_cannot_be_reached(
     assert second.stored("late").messages == {identifier: 1}
     name = "route.spare.entity.raw.outcome.accepted.destination.fallback.requests$"
     assert list(gateway.stats(name).values()) == [1]
+    # Counted where the message came as to a second destination.
+    fallbacks = gateway.stats("namespace.*fallbacks$")
+    assert fallbacks == {
+        "wasmcustom.service_bus.namespace.north_servicebus_windows_net.fallbacks": 1
+    }
 
 
 def test_the_second_serves_when_the_first_throttles(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -89,6 +90,12 @@ def configuration(
     return made.merge_plugin({"credentials": kind.credentials})
 
 
+def numbers(gateway: Envoy) -> dict[str, int]:
+    """The metrics of the namespace, by the last part of their names."""
+    found = gateway.stats("service_bus.namespace")
+    return {name.rpartition(".")[2]: number for name, number in found.items()}
+
+
 def post(gateway: Envoy) -> Answer:
     return http1.request(gateway.port, "POST", "/raw", body=b"x")
 
@@ -103,6 +110,10 @@ def test_the_first_token_is_there_before_the_first_request(
         assert_accepted(post(gateway))
     assert tokens.granted == 1
     assert emulator.stored("raw").stored == 20
+    found = numbers(gateway)
+    assert found["tokens_fetched"] == 1
+    assert "token_failures" not in found
+    assert abs(found["token_expires_at_seconds"] - time.time() - tokens.life) < 60
 
 
 @pytest.mark.parametrize("kind", FEW, indirect=True)
@@ -195,6 +206,7 @@ def test_what_will_not_pass_is_told_at_once(
     for _ in range(10):
         assert_refused(post(gateway), "credentials_unavailable")
     assert len(tokens.requests) == 1
+    assert numbers(gateway)["token_failures"] == 1
     assert b"k4n4ry" not in answer.body
     gateway.wait_until(
         lambda: f"answered {status[:3]}: invalid_client" in gateway.log(), "line of the failure"

@@ -69,6 +69,8 @@ def test_when_both_keys_are_refused_the_client_is_told_so(
     assert_refused(post(gateway), "broker_unauthorized")
     # The token, a fresh one of the same key, and one of the other key.
     assert len(emulator.refused()) == 3
+    # Refused and replaced; what gives way to the other key is counted there.
+    assert numbers(gateway)["tokens_refused"] == 1
     # A key that is repaired at the broker works again without a restart.
     emulator.trust(keys=[f"{NAME}={OLD}"])
     gateway.wait_until(lambda: post(gateway).status == 202, "202 with the repaired key")
