@@ -55,15 +55,27 @@ impl Worker {
         self.signer.refused("orders", stamp, broker_time, self.now, &Memory::default())
     }
 
+    /// Signs for an entity and is refused.
+    fn refused_for(&mut self, entity: &str) -> bool {
+        let (_, stamp) = self.token(entity);
+        self.signer.refused(entity, stamp, None, self.now, &Memory::default())
+    }
+
+    /// Signs for an entity and is accepted.
+    fn accepted_for(&mut self, entity: &str) {
+        let (_, stamp) = self.token(entity);
+        self.signer.accepted(entity, stamp);
+    }
+
     fn pass(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
     }
 }
 
 fn signed_by(token: &str, text: &str) -> bool {
-    let expires = token.split("se=").nth(1).unwrap().split('&').next().unwrap();
-    let resource = "https://contoso.servicebus.windows.net/orders";
-    token == key(text).sign(resource, expires.parse().unwrap())
+    let part = |name: &str| token.split(name).nth(1).unwrap().split('&').next().unwrap();
+    let resource = percent_encoding::percent_decode_str(part("sr=")).decode_utf8().unwrap();
+    token == key(text).sign(&resource, part("se=").parse().unwrap())
 }
 
 #[test]
@@ -141,11 +153,66 @@ fn the_other_key_takes_over_and_stays() {
     assert!(worker.refused(five));
     let (token, six) = worker.token("orders");
     assert!(signed_by(&token, "first"));
-    assert!(!worker.refused(six));
+    worker.signer.accepted("orders", six);
     assert_eq!(
         worker.signer.take_events(),
         [CredentialEvent::Refreshed, CredentialEvent::KeySwitched { to: KeyRole::Primary }]
     );
+}
+
+#[test]
+fn entities_that_lose_a_key_together_switch_once() {
+    let mut worker = worker(Some("second"));
+    for _ in 0..2 {
+        assert!(worker.refused_for("orders"));
+        assert!(worker.refused_for("events"));
+    }
+    for entity in ["orders", "events"] {
+        assert!(signed_by(&worker.token(entity).0, "second"), "{entity}");
+        worker.accepted_for(entity);
+    }
+    let switched = CredentialEvent::KeySwitched { to: KeyRole::Secondary };
+    let refreshed = CredentialEvent::Refreshed;
+    assert_eq!(worker.signer.take_events(), [refreshed.clone(), refreshed, switched]);
+    assert!(signed_by(&worker.token("others").0, "second"));
+}
+
+#[test]
+fn an_entity_that_takes_no_key_leaves_the_others_theirs() {
+    let mut worker = worker(Some("second"));
+    worker.accepted_for("events");
+    for entity in ["orders", "orders", "orders"] {
+        assert!(signed_by(&worker.token("events").0, "first"));
+        worker.refused_for(entity);
+    }
+    assert_eq!(worker.signer.take_events(), [CredentialEvent::Refreshed]);
+    assert!(signed_by(&worker.token("events").0, "first"));
+    // The same after a switch.
+    for _ in 0..2 {
+        assert!(worker.refused_for("events"));
+    }
+    worker.accepted_for("events");
+    worker.pass(10);
+    for _ in 0..3 {
+        worker.refused_for("orders");
+    }
+    assert!(signed_by(&worker.token("events").0, "second"));
+    assert!(signed_by(&worker.token("orders").0, "second"));
+}
+
+#[test]
+fn an_entity_that_takes_no_key_holds_no_other_up() {
+    let mut worker = worker(Some("second"));
+    assert!(worker.refused_for("orders"));
+    assert!(worker.refused_for("orders"));
+    assert!(!worker.refused_for("orders"));
+    assert!(!worker.refused_for("orders"), "it rests");
+    assert!(worker.refused_for("events"));
+    assert!(worker.refused_for("events"));
+    worker.accepted_for("events");
+    assert!(!worker.refused_for("orders"), "it rests on");
+    worker.pass(10);
+    assert!(worker.refused_for("orders"));
 }
 
 #[test]

@@ -19,6 +19,13 @@ impl KeyRole {
             Self::Secondary => "secondary",
         }
     }
+
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Primary => Self::Secondary,
+            Self::Secondary => Self::Primary,
+        }
+    }
 }
 
 /// Something that happened to the tokens of a destination.
@@ -26,7 +33,8 @@ impl KeyRole {
 pub enum CredentialEvent {
     /// Service Bus has refused a token, and a fresh one takes its place.
     Refreshed,
-    /// Service Bus has refused a fresh token too, and the other key signs from now on.
+    /// Service Bus has refused a fresh token too and taken the other key's, which signs from now
+    /// on.
     KeySwitched {
         /// The key that signs now.
         to: KeyRole,

@@ -164,6 +164,7 @@ impl Delivery {
     fn accept(&mut self, mut parcel: Parcel, stamp: Option<Stamp>) {
         if let (Some(way), Some(stamp)) = (self.ways.get_mut(parcel.way), stamp) {
             way.signer.accepted(&parcel.entity.path, stamp);
+            self.tell_of_tokens(parcel.way);
         }
         for job in std::mem::take(&mut parcel.jobs) {
             self.settle(&job, Outcome::Accepted);
