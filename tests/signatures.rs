@@ -40,7 +40,7 @@ fn worker(secondary: Option<&str>) -> Worker {
 
 impl Worker {
     fn token(&mut self, entity: &str) -> (String, Stamp) {
-        match self.signer.access(entity, self.now, &Memory::default()) {
+        match self.signer.access(entity, None, self.now, &Memory::default()) {
             Access::Token { value, stamp } => (value.to_owned(), stamp),
             _ => panic!("no token"),
         }
@@ -254,12 +254,12 @@ fn others_sign() {
     let now = Duration::from_secs(START);
     let signature = Rc::new(Secret::new("SharedAccessSignature x".to_owned()));
     let mut signer = Signer::new(&Credentials::Signature(signature), "ns");
-    let Access::Token { value, stamp } = signer.access("orders", now, &memory) else {
+    let Access::Token { value, stamp } = signer.access("orders", None, now, &memory) else {
         panic!("no token")
     };
     assert_eq!(value, "SharedAccessSignature x");
     assert!(!signer.refused("orders", stamp, None, now, &memory));
     let mut signer = Signer::new(&Credentials::Upstream, "ns");
-    assert!(matches!(signer.access("orders", now, &memory), Access::Unsigned));
+    assert!(matches!(signer.access("orders", None, now, &memory), Access::Unsigned));
     assert_eq!((signer.second_chances(), signer.wake()), (0, None));
 }

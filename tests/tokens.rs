@@ -242,12 +242,13 @@ fn a_token_that_service_bus_refuses_is_replaced_once() {
     one.events();
     assert!(one.refused(stamp));
     assert_eq!(one.events(), [CredentialEvent::Refreshed]);
-    assert_eq!(one.access(), Got::Wait);
+    assert_eq!(one.access_after(Some(stamp)), Got::Wait);
     // The other has sent with the same token.
     assert!(other.refused(stamp));
     assert_eq!(other.events(), []);
-    one.pass(Duration::from_millis(25));
-    one.poll().unwrap();
+    assert!(one.wait().is_some() ^ other.wait().is_some());
+    assert!(one.refused(stamp), "of the token that is being replaced");
+    assert_eq!(one.events(), []);
     one.fetched(&grant("second", one.now, 3600));
     let (value, second) = one.token();
     assert_eq!(value, "Bearer second");
@@ -256,6 +257,39 @@ fn a_token_that_service_bus_refuses_is_replaced_once() {
     assert!(one.refused(stamp), "of a token before there is a newer one");
     one.pass(seconds(10));
     assert!(one.refused(second));
+}
+
+#[test]
+fn a_refused_token_serves_others_until_its_successor_is_there() {
+    let memory = Rc::new(Memory::default());
+    let (mut one, mut other) = (Worker::new(&memory), Worker::new(&memory));
+    one.poll().unwrap();
+    one.fetched(&grant("first", NOW, 3600));
+    let (_, stamp) = one.token();
+    assert!(one.refused(stamp));
+    one.wait().unwrap();
+    for _ in 0..3 {
+        one.fetched(&says("503", ""));
+        assert_eq!(one.access_after(Some(stamp)), Got::Wait);
+        assert_eq!(one.token().0, "Bearer first");
+        other.now = one.now;
+        assert_eq!(other.token().0, "Bearer first");
+        while one.wait().is_none() {}
+    }
+    // Nobody will give another, and who has been refused need not wait for it.
+    one.fetched(&says("400", ""));
+    assert!(matches!(one.access_after(Some(stamp)), Got::Unavailable(_)));
+    assert_eq!(one.token().0, "Bearer first");
+    one.pass(seconds(30));
+    assert_eq!(one.access_after(Some(stamp)), Got::Wait);
+    one.wait().unwrap();
+    one.fetched(&grant("second", one.now, 3600));
+    assert_eq!(
+        one.access_after(Some(stamp)),
+        Got::Token("Bearer second".to_owned(), one.token().1)
+    );
+    let wake = one.signer.wake().unwrap();
+    assert!(wake > one.now + seconds(2000), "no further renewal is due");
 }
 
 #[test]

@@ -7,15 +7,17 @@ use super::Secret;
 /// What the workers know of one token.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SharedToken {
-    /// Changes with each token, and when one is given up.
+    /// Changes with each token.
     pub(super) serial: u64,
+    /// The serial of the token that Service Bus refused last.
+    pub(super) refused: u64,
     /// Until when nobody else is to ask: somebody is asking, or has been refused.
     pub(super) busy_until: Duration,
     /// How often the service has failed in a row.
     pub(super) failures: u32,
     /// Whether the service has said that asking again is of no use.
     pub(super) hopeless: bool,
-    /// When a token was last given up because Service Bus had refused it.
+    /// When that was.
     pub(super) refused_at: Duration,
     pub(super) issued_at: Duration,
     pub(super) expires_at: Duration,
@@ -40,6 +42,12 @@ impl SharedToken {
         self.authorization.as_ref().filter(|_| now < ends)
     }
 
+    /// Whether Service Bus has refused it to somebody, so that another is due. It may be good for
+    /// others: an entity without the permission refuses every token.
+    pub(super) fn is_refused(&self) -> bool {
+        self.authorization.is_some() && self.refused == self.serial
+    }
+
     pub(super) fn life(&self) -> Duration {
         self.expires_at.saturating_sub(self.issued_at)
     }
@@ -47,8 +55,9 @@ impl SharedToken {
     pub(super) fn encode(&self) -> Vec<u8> {
         let times = [self.busy_until, self.refused_at, self.issued_at, self.expires_at];
         let token = self.authorization.as_ref().map_or("", Secret::expose);
-        let mut bytes = Vec::with_capacity(46 + token.len());
+        let mut bytes = Vec::with_capacity(53 + token.len());
         bytes.extend(self.serial.to_le_bytes());
+        bytes.extend(self.refused.to_le_bytes());
         bytes.extend(self.failures.to_le_bytes());
         bytes.push(u8::from(self.hopeless));
         for time in times {
@@ -66,6 +75,7 @@ impl SharedToken {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (serial, rest) = bytes.split_first_chunk::<8>()?;
+        let (refused, rest) = rest.split_first_chunk::<8>()?;
         let (failures, rest) = rest.split_first_chunk::<4>()?;
         let (hopeless, mut rest) = rest.split_first()?;
         let mut time = || {
@@ -77,6 +87,7 @@ impl SharedToken {
         let token = String::from_utf8(rest.to_vec()).ok()?;
         Some(Self {
             serial: u64::from_le_bytes(*serial),
+            refused: u64::from_le_bytes(*refused),
             busy_until,
             failures: u32::from_le_bytes(*failures),
             hopeless: *hopeless != 0,

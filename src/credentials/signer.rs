@@ -65,8 +65,14 @@ impl Signer {
         Self { kind }
     }
 
-    /// What a send to `entity` is to be signed with.
-    pub fn access(&mut self, entity: &str, now: Duration, shared: &dyn Shared) -> Access<'_> {
+    /// What a send to `entity` is to be signed with, of which the token `refused` was refused.
+    pub fn access(
+        &mut self,
+        entity: &str,
+        refused: Option<Stamp>,
+        now: Duration,
+        shared: &dyn Shared,
+    ) -> Access<'_> {
         match &mut self.kind {
             Kind::Upstream => Access::Unsigned,
             Kind::Signature(value) => Access::Token { value: value.expose(), stamp: Stamp::NONE },
@@ -74,7 +80,7 @@ impl Signer {
                 let (value, stamp) = signatures.token(entity, now);
                 Access::Token { value, stamp }
             }
-            Kind::Fetched(bearer) => bearer.access(now, shared),
+            Kind::Fetched(bearer) => bearer.access(refused, now, shared),
         }
     }
 

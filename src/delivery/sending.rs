@@ -60,7 +60,8 @@ impl Delivery {
         let Some(deadline) = parcel.deadline() else { return self.end(parcel) };
         let Some(way) = self.ways.get_mut(parcel.way) else { return self.end(parcel) };
         let (day, shared) = (self.clock.day, self.shared.as_ref());
-        let (authorization, stamp) = match way.signer.access(&parcel.entity.path, day, shared) {
+        let access = way.signer.access(&parcel.entity.path, parcel.refused, day, shared);
+        let (authorization, stamp) = match access {
             Access::Unsigned => (None, None),
             Access::Token { value, stamp } => (Some(value), Some(stamp)),
             Access::Wait => {
@@ -146,6 +147,7 @@ impl Delivery {
         if failure.reason == Reason::BrokerUnauthorized {
             if self.renewed(&parcel, stamp, answer.date()) {
                 parcel.second_chances += 1;
+                parcel.refused = stamp;
                 parcel.last = Some(failure);
                 self.parcels.insert(id, parcel);
                 self.send(id);
