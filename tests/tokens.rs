@@ -167,18 +167,21 @@ fn a_question_that_is_never_answered_is_asked_again() {
 }
 
 #[test]
-fn envoy_may_not_ask_at_all() {
-    let mut worker = alone();
-    worker.poll().unwrap();
-    let memory = Rc::clone(&worker.memory);
-    worker.signer.not_fetched(DispatchError::UnknownCluster, NOW, 0, memory.as_ref());
-    let cause = "Envoy knows no cluster \"imds\"".to_owned();
-    assert_eq!(worker.access(), Got::Unavailable(cause));
-    let mut worker = alone();
-    worker.poll().unwrap();
-    let memory = Rc::clone(&worker.memory);
-    worker.signer.not_fetched(DispatchError::Unavailable, NOW, 0, memory.as_ref());
-    assert_eq!(worker.access(), Got::Wait);
+fn a_cluster_that_is_not_there_may_come() {
+    for (error, cause) in [
+        (DispatchError::UnknownCluster, "Envoy knows no cluster \"imds\""),
+        (DispatchError::Unavailable, "cluster \"imds\" has no healthy host"),
+    ] {
+        let mut worker = alone();
+        worker.poll().unwrap();
+        worker.signer.not_fetched(error, NOW, 500, Rc::clone(&worker.memory).as_ref());
+        assert_eq!(worker.access(), Got::Wait);
+        assert_eq!(worker.events(), [CredentialEvent::FetchFailed { cause: cause.to_owned() }]);
+        while worker.wait().is_none() {}
+        assert!(worker.now < NOW + seconds(1));
+        worker.fetched(&grant("first", worker.now, 3600));
+        assert_eq!(worker.token().0, "Bearer first");
+    }
 }
 
 #[test]

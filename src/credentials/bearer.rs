@@ -166,15 +166,12 @@ impl Bearer {
     ) {
         self.asking = None;
         let cluster = self.request.cluster();
-        let (cause, again) = match error {
-            DispatchError::UnknownCluster => {
-                (format!("Envoy knows no cluster {cluster:?}"), Again::Never)
-            }
-            DispatchError::Unavailable => {
-                (format!("cluster {cluster:?} has no healthy host"), Again::Soon)
-            }
+        let cause = match error {
+            // Or not yet: it may still wait for its first address, or come by CDS.
+            DispatchError::UnknownCluster => format!("Envoy knows no cluster {cluster:?}"),
+            DispatchError::Unavailable => format!("cluster {cluster:?} has no healthy host"),
         };
-        self.fail(Refusal { cause, again }, now, random, shared);
+        self.fail(Refusal { cause, again: Again::Soon }, now, random, shared);
     }
 
     /// Service Bus has refused a token. Whether there is or will be another. Until then it serves
