@@ -297,15 +297,30 @@ fn a_refused_token_serves_others_until_its_successor_is_there() {
 
 #[test]
 fn a_clock_that_is_set_back_holds_nobody_up() {
-    let mut worker = alone();
-    worker.poll().unwrap();
-    worker.fetched(&says("503", ""));
-    worker.now -= seconds(3600);
-    assert!(worker.poll().is_some());
-    let mut asking = alone();
-    asking.poll().unwrap();
-    asking.now -= seconds(3600);
-    assert!(asking.poll().is_some() || asking.wait().is_some());
+    for back in [300, 3600] {
+        let mut worker = alone();
+        worker.poll().unwrap();
+        worker.fetched(&says("410", ""));
+        worker.now -= seconds(back);
+        assert!(worker.poll().is_some(), "{back}");
+        let mut asking = alone();
+        asking.poll().unwrap();
+        let mut other = Worker::new(&asking.memory);
+        other.now -= seconds(back);
+        assert!(other.poll().is_some(), "{back}");
+        asking.now -= seconds(back);
+        assert_eq!(asking.access(), Got::Wait);
+        while asking.poll().is_none() {
+            asking.pass(Duration::from_millis(25));
+        }
+        assert!(asking.now < NOW - seconds(back) + seconds(1));
+    }
+    // Clocks that are read a moment apart are one.
+    let mut one = alone();
+    one.poll().unwrap();
+    let mut other = Worker::new(&one.memory);
+    other.now -= seconds(1);
+    assert!(other.poll().is_none());
 }
 
 #[test]

@@ -122,7 +122,8 @@ impl Bearer {
         }
         self.wanted = false;
         let busy_until = now.saturating_add(LEASE);
-        if !self.store(SharedToken { busy_until, ..self.seen.clone() }, shared) {
+        let busy = SharedToken { busy_until, busy_since: now, ..self.seen.clone() };
+        if !self.store(busy, shared) {
             // Another worker was faster.
             self.look(now, random, shared);
             return None;
@@ -201,6 +202,7 @@ impl Bearer {
             let failures = seen.failures.saturating_add(1);
             SharedToken {
                 busy_until: now.saturating_add(rest(again, failures, random)),
+                busy_since: now,
                 failures,
                 hopeless: again == Again::Never,
                 ..seen.clone()

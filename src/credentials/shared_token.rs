@@ -13,6 +13,8 @@ pub(super) struct SharedToken {
     pub(super) refused: u64,
     /// Until when nobody else is to ask: somebody is asking, or has been refused.
     pub(super) busy_until: Duration,
+    /// Since when that is so: a clock that was set back ends it.
+    pub(super) busy_since: Duration,
     /// How often the service has failed in a row.
     pub(super) failures: u32,
     /// Whether the service has said that asking again is of no use.
@@ -25,14 +27,13 @@ pub(super) struct SharedToken {
     pub(super) authorization: Option<Secret>,
 }
 
-/// Longest wait that anybody asks others to make. A time further ahead is of a clock that has been
-/// set back since.
-pub(super) const LONGEST_BUSY: Duration = Duration::from_secs(600);
+/// Another worker may have looked at the same clock a moment later.
+const MOMENT: Duration = Duration::from_secs(5);
 
 impl SharedToken {
     /// Whether somebody else is to be waited for.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
-        self.busy_until > now && self.busy_until - now <= LONGEST_BUSY
+        self.busy_since <= now.saturating_add(MOMENT) && now < self.busy_until
     }
 
     /// The token, while Service Bus will take it: it must not end on its way there.
@@ -53,9 +54,10 @@ impl SharedToken {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let times = [self.busy_until, self.refused_at, self.issued_at, self.expires_at];
+        let Self { busy_until, busy_since, refused_at, issued_at, expires_at, .. } = *self;
+        let times = [busy_until, busy_since, refused_at, issued_at, expires_at];
         let token = self.authorization.as_ref().map_or("", Secret::expose);
-        let mut bytes = Vec::with_capacity(53 + token.len());
+        let mut bytes = Vec::with_capacity(61 + token.len());
         bytes.extend(self.serial.to_le_bytes());
         bytes.extend(self.refused.to_le_bytes());
         bytes.extend(self.failures.to_le_bytes());
@@ -83,12 +85,14 @@ impl SharedToken {
             rest = after;
             Some(Duration::from_millis(u64::from_le_bytes(*millis)))
         };
-        let [busy_until, refused_at, issued_at, expires_at] = [time()?, time()?, time()?, time()?];
+        let (busy_until, busy_since) = (time()?, time()?);
+        let (refused_at, issued_at, expires_at) = (time()?, time()?, time()?);
         let token = String::from_utf8(rest.to_vec()).ok()?;
         Some(Self {
             serial: u64::from_le_bytes(*serial),
             refused: u64::from_le_bytes(*refused),
             busy_until,
+            busy_since,
             failures: u32::from_le_bytes(*failures),
             hopeless: *hopeless != 0,
             refused_at,
