@@ -63,8 +63,13 @@ impl Worker {
 
     /// Signs for an entity and is accepted.
     fn accepted_for(&mut self, entity: &str) {
+        self.accepted_at(entity, None);
+    }
+
+    fn accepted_at(&mut self, entity: &str, broker_time: Option<u64>) {
         let (_, stamp) = self.token(entity);
-        self.signer.accepted(entity, stamp);
+        let broker_time = || broker_time.map(Duration::from_secs);
+        self.signer.accepted(entity, stamp, broker_time, self.now);
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -137,9 +142,9 @@ fn the_other_key_takes_over_and_stays() {
     let (token, two) = worker.token("orders");
     assert!(signed_by(&token, "first"));
     assert!(worker.refused(two));
-    let (token, three) = worker.token("orders");
+    let (token, _) = worker.token("orders");
     assert!(signed_by(&token, "second"));
-    worker.signer.accepted("orders", three);
+    worker.accepted_for("orders");
     assert_eq!(
         worker.signer.take_events(),
         [CredentialEvent::Refreshed, CredentialEvent::KeySwitched { to: KeyRole::Secondary }]
@@ -151,9 +156,9 @@ fn the_other_key_takes_over_and_stays() {
     assert!(worker.refused(four));
     let (_, five) = worker.token("orders");
     assert!(worker.refused(five));
-    let (token, six) = worker.token("orders");
+    let (token, _) = worker.token("orders");
     assert!(signed_by(&token, "first"));
-    worker.signer.accepted("orders", six);
+    worker.accepted_for("orders");
     assert_eq!(
         worker.signer.take_events(),
         [CredentialEvent::Refreshed, CredentialEvent::KeySwitched { to: KeyRole::Primary }]
@@ -224,7 +229,7 @@ fn messages_that_were_refused_together_renew_once() {
     // The second message had been sent with the first token too.
     assert!(worker.refused(one));
     assert_eq!(worker.token("orders"), (fresh, two));
-    worker.signer.accepted("orders", two);
+    worker.accepted_for("orders");
     assert_eq!(worker.signer.take_events(), [CredentialEvent::Refreshed]);
     // Accepted: the next refusal is the first again.
     assert!(worker.refused(two));
@@ -239,13 +244,36 @@ fn tokens_are_made_for_the_brokers_clock() {
     assert!(worker.refused_at(one, Some(START + 7200)));
     let ahead = CredentialEvent::ClockBehind { by: Duration::from_secs(7200) };
     assert_eq!(worker.signer.take_events(), [ahead, CredentialEvent::Refreshed]);
-    let (token, two) = worker.token("orders");
+    let (token, _) = worker.token("orders");
     assert!(token.contains("se=1010800&"), "{token}");
-    worker.signer.accepted("orders", two);
+    worker.accepted_for("orders");
     let (_, one) = worker.token("orders");
     // Behind us, or off by less than a minute: our own clock is the later one.
     assert!(worker.refused_at(one, Some(START - 7200)));
     assert!(worker.token("orders").0.contains("se=1003600&"));
+}
+
+#[test]
+fn a_clock_that_is_set_right_is_told() {
+    let mut worker = worker(None);
+    let told = |worker: &mut Worker| {
+        let events = worker.signer.take_events().into_iter();
+        let by = events.filter_map(|event| match event {
+            CredentialEvent::ClockBehind { by } => Some(by.as_secs()),
+            _ => None,
+        });
+        by.collect::<Vec<_>>()
+    };
+    worker.accepted_at("orders", Some(START + 7200));
+    assert_eq!(told(&mut worker), [0; 0], "a token that is accepted is good enough");
+    let (_, stamp) = worker.token("orders");
+    assert!(worker.refused_at(stamp, Some(START + 7200)));
+    assert_eq!(told(&mut worker), [7200]);
+    for (ahead, expected) in [(7201, &[][..]), (3600, &[3600]), (3630, &[]), (30, &[0]), (90, &[])]
+    {
+        worker.accepted_at("orders", Some(START + ahead));
+        assert_eq!(told(&mut worker), expected, "{ahead}");
+    }
 }
 
 #[test]

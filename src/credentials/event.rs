@@ -39,9 +39,9 @@ pub enum CredentialEvent {
         /// The key that signs now.
         to: KeyRole,
     },
-    /// Service Bus's clock is ahead of ours; tokens are signed for its time.
+    /// Service Bus's clock is ahead of ours, or no longer; tokens are signed for its time.
     ClockBehind {
-        /// By how much.
+        /// By how much; zero when the two agree again.
         by: Duration,
     },
     /// A token was fetched.

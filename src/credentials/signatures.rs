@@ -20,6 +20,8 @@ pub(super) struct Signatures {
     role: KeyRole,
     /// By how much Service Bus's clock is ahead.
     behind: Duration,
+    /// The same, as last told.
+    told: Duration,
     by_entity: BTreeMap<String, Signed>,
     last_stamp: u64,
     pub(super) events: Vec<CredentialEvent>,
@@ -48,6 +50,7 @@ impl Signatures {
             namespace: namespace.to_owned(),
             role: KeyRole::Primary,
             behind: Duration::ZERO,
+            told: Duration::ZERO,
             by_entity: BTreeMap::new(),
             last_stamp: 0,
             events: vec![],
@@ -124,13 +127,24 @@ impl Signatures {
         let Some(broker_time) = broker_time else { return };
         let behind = broker_time.saturating_sub(now);
         let behind = if behind > SAME_CLOCK { behind } else { Duration::ZERO };
-        if behind > self.behind.saturating_add(SAME_CLOCK) {
+        if behind.abs_diff(self.told) > SAME_CLOCK {
+            self.told = behind;
             self.events.push(CredentialEvent::ClockBehind { by: behind });
         }
         self.behind = behind;
     }
 
-    pub(super) fn accepted(&mut self, entity: &str, stamp: Stamp) {
+    pub(super) fn accepted(
+        &mut self,
+        entity: &str,
+        stamp: Stamp,
+        broker_time: impl FnOnce() -> Option<Duration>,
+        now: Duration,
+    ) {
+        // A clock that was behind may have been set right.
+        if !self.behind.is_zero() {
+            self.compare_clocks(broker_time(), now);
+        }
         let signed = self.by_entity.get_mut(entity).filter(|signed| signed.stamp == stamp);
         let Some(signed) = signed else { return };
         // What was refused twice was signed with the other key.

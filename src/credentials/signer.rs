@@ -101,10 +101,17 @@ impl Signer {
         }
     }
 
-    /// Service Bus took a send that was signed with `stamp`.
-    pub fn accepted(&mut self, entity: &str, stamp: Stamp) {
+    /// Service Bus took a send that was signed with `stamp`; `broker_time` is asked where the time
+    /// that it gave is needed.
+    pub fn accepted(
+        &mut self,
+        entity: &str,
+        stamp: Stamp,
+        broker_time: impl FnOnce() -> Option<Duration>,
+        now: Duration,
+    ) {
         if let Kind::Signed(signatures) = &mut self.kind {
-            signatures.accepted(entity, stamp);
+            signatures.accepted(entity, stamp, broker_time, now);
         }
     }
 

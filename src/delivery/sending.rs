@@ -140,7 +140,7 @@ impl Delivery {
         let failure = match outcome {
             Outcome::Failed(failure) => failure,
             Outcome::Accepted | Outcome::Found(_) => {
-                self.accept(parcel, stamp);
+                self.accept(parcel, stamp, answer);
                 return;
             }
         };
@@ -163,9 +163,10 @@ impl Delivery {
         }
     }
 
-    fn accept(&mut self, mut parcel: Parcel, stamp: Option<Stamp>) {
+    fn accept(&mut self, mut parcel: Parcel, stamp: Option<Stamp>, answer: &Answer) {
+        let day = self.clock.day;
         if let (Some(way), Some(stamp)) = (self.ways.get_mut(parcel.way), stamp) {
-            way.signer.accepted(&parcel.entity.path, stamp);
+            way.signer.accepted(&parcel.entity.path, stamp, || answer.date(), day);
             self.tell_of_tokens(parcel.way);
         }
         for job in std::mem::take(&mut parcel.jobs) {
