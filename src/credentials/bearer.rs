@@ -103,7 +103,7 @@ impl Bearer {
         if self.asking.is_some_and(|until| now < until && until - now <= LEASE) {
             return None;
         }
-        if self.asking.take().is_some() {
+        if self.asking.is_some() {
             let cause = "the token service's answer never came".to_owned();
             self.fail(Refusal { cause, again: Again::Soon }, now, random, shared);
         }
@@ -128,7 +128,8 @@ impl Bearer {
             self.look(now, random, shared);
             return None;
         }
-        self.asking = Some(busy_until);
+        // As the others see it.
+        self.asking = Some(self.seen.busy_until);
         Some(self.request.callout())
     }
 
@@ -139,11 +140,11 @@ impl Bearer {
         random: u64,
         shared: &dyn Shared,
     ) {
-        self.asking = None;
         let (authorization, expires_at) = match token_answer::read(answer, now) {
             Grant::Refusal(refusal) => return self.fail(refusal, now, random, shared),
             Grant::Token { authorization, expires_at } => (authorization, expires_at),
         };
+        self.asking = None;
         self.change(shared, |seen| SharedToken {
             serial: seen.serial.saturating_add(1),
             busy_until: Duration::ZERO,
@@ -165,7 +166,6 @@ impl Bearer {
         random: u64,
         shared: &dyn Shared,
     ) {
-        self.asking = None;
         let cluster = self.request.cluster();
         let cause = match error {
             // Or not yet: it may still wait for its first address, or come by CDS.
@@ -198,7 +198,12 @@ impl Bearer {
 
     fn fail(&mut self, refusal: Refusal, now: Duration, random: u64, shared: &dyn Shared) {
         let Refusal { cause, again } = refusal;
+        let lease = self.asking.take();
         self.change(shared, |seen| {
+            // Late: another worker asks by now, and what it is told counts.
+            if seen.is_busy(now) && Some(seen.busy_until) != lease {
+                return seen.clone();
+            }
             let failures = seen.failures.saturating_add(1);
             SharedToken {
                 busy_until: now.saturating_add(rest(again, failures, random)),
