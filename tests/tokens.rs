@@ -199,6 +199,10 @@ fn of_all_workers_one_asks() {
         assert_eq!(worker.token().0, "Bearer first");
         assert!(worker.poll().is_none());
     }
+    let expires_at = NOW + seconds(3600);
+    assert_eq!(workers[0].events(), [CredentialEvent::Fetched { expires_at }]);
+    // Its own destination is told of it by each.
+    assert_eq!(workers[1].events(), [CredentialEvent::Adopted { expires_at }]);
     // The same holds for the renewal.
     let mut questions = 0;
     for worker in &mut workers {
@@ -260,6 +264,7 @@ fn a_token_that_service_bus_refuses_is_replaced_once() {
     let (_, stamp) = one.token();
     assert_eq!(other.token().1, stamp);
     one.events();
+    other.events();
     assert!(one.refused(stamp));
     assert_eq!(one.events(), [CredentialEvent::Refreshed]);
     assert_eq!(one.access_after(Some(stamp)), Got::Wait);

@@ -253,6 +253,8 @@ impl Bearer {
         self.load(shared);
         if self.seen.serial != serial {
             self.adopt(random);
+            let expires_at = self.seen.expires_at;
+            self.events.push(CredentialEvent::Adopted { expires_at });
         }
     }
 

@@ -49,6 +49,11 @@ pub enum CredentialEvent {
         /// When it ends, since the Unix epoch.
         expires_at: Duration,
     },
+    /// A token is here that was fetched by another worker, or for another destination.
+    Adopted {
+        /// When it ends, since the Unix epoch.
+        expires_at: Duration,
+    },
     /// No token was to be had.
     FetchFailed {
         /// For the log, without any secret.

@@ -55,6 +55,7 @@ fn log_credentials(namespace: &str, event: &CredentialEvent) {
         CredentialEvent::Fetched { expires_at } => {
             info!("token fetched: namespace={namespace} expires_at={}", expires_at.as_secs());
         }
+        CredentialEvent::Adopted { .. } => debug!("token adopted: namespace={namespace}"),
         CredentialEvent::FetchFailed { cause } => {
             warn!("no token: namespace={namespace} cause={cause:?}");
         }
