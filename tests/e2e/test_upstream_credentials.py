@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,12 +15,10 @@ from configuration.gateway import GatewayConfiguration, connect
 from contract import assert_accepted, assert_refused
 from processes.emulator import Emulator
 from processes.envoy import Envoy
-from processes.program import ROOT, Program
+from processes.refresher import SHIPPED, refresher
 from servers import token_service
-from servers.token_service import TokenService
 from servers.upstream import answers
 
-SHIPPED = ROOT / "envoy" / "credentials"
 # Without a plus sign, which Envoy 1.36 does not encode.
 SECRET = "k4n4ry&=% é~secret"
 # What Envoy adds when it asks for tokens itself.
@@ -138,29 +133,6 @@ def test_envoy_asks_entra_with_a_client_secret(
         assert "k4n4ry" not in gateway.log()
 
 
-@contextmanager
-def refresher(service: TokenService, folder: Path, assertion: str) -> Iterator[Program]:
-    """The shipped program, with the variables that Azure's webhook sets in a pod."""
-    projected = folder.parent / "projected-token"
-    projected.write_text(assertion)
-    program = Program(
-        "refresher",
-        [sys.executable, str(SHIPPED / "refresh_token.py"), "--output", str(folder / "token.yaml")],
-        folder.parent,
-        environment={
-            "PATH": os.environ["PATH"],
-            "AZURE_CLIENT_ID": "client",
-            "AZURE_TENANT_ID": "tenant",
-            "AZURE_FEDERATED_TOKEN_FILE": str(projected),
-            "AZURE_AUTHORITY_HOST": f"http://127.0.0.1:{service.port}/",
-        },
-    )
-    try:
-        yield program
-    finally:
-        program.stop()
-
-
 def test_a_workload_identity_is_refreshed_ahead(
     launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
 ) -> None:
@@ -168,7 +140,7 @@ def test_a_workload_identity_is_refreshed_ahead(
     with token_service.workload("tenant", "client", assertion) as service:
         service.life = 8
         emulator.trust(keys=[], identities=[service.rule])
-        with refresher(service, folder, assertion) as program:
+        with refresher(service.port, folder, assertion) as program:
             program.wait_until((folder / "token.yaml").exists, "first token")
             gateway: Envoy = launch(upstream(configure(), "token-file.yaml", folder))
             with Load(gateway, clients=2) as load:
@@ -178,15 +150,3 @@ def test_a_workload_identity_is_refreshed_ahead(
         assert emulator.stored("raw").stored == len(load.answers)
         assert not service.mistakes, service.mistakes
         assert program.stderr() == ""
-
-
-def test_a_workload_that_is_refused_says_why_without_its_token(folder: Path) -> None:
-    assertion = "header.k4n4ry.signature"
-    with token_service.workload("tenant", "client", assertion) as service:
-        description = '{"error": "invalid_client", "error_description": "k4n4ry"}'
-        service.failing = ("401 Unauthorized", description)
-        with refresher(service, folder, assertion) as program:
-            program.wait_until(program.stderr, "line of the failure")
-        host = f"http://127.0.0.1:{service.port}/"
-        assert program.stderr() == f"no token: {host} answered 401: invalid_client\n"
-        assert list(folder.iterdir()) == []
