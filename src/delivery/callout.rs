@@ -1,5 +1,6 @@
 //! HTTP requests for Envoy to make.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::config::{Destination, Entity};
 use crate::reply::{Failure, Reason};
 
 /// An HTTP request for Envoy to make.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Callout {
     /// Envoy's name of the upstream.
     pub cluster: String,
@@ -19,6 +20,22 @@ pub struct Callout {
     pub timeout: Duration,
     /// How much of the answer's body is needed.
     pub answer_bytes: usize,
+}
+
+/// Headers and body may hold keys and tokens.
+impl fmt::Debug for Callout {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.headers.iter().find(|(name, _)| name == ":path").map(|(_, path)| path);
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        formatter
+            .debug_struct("Callout")
+            .field("cluster", &self.cluster)
+            .field("path", &path)
+            .field("headers", &names)
+            .field("body_bytes", &self.body.len())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A GET whose answer a client waits for.
