@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,11 +73,18 @@ def test_envoy_adds_a_token_from_a_file(
 ) -> None:
     with token_service.imds({}) as service:
         emulator.trust(keys=[], identities=[service.rule])
-        write(folder, "service-bus-token", f"Bearer {service.token()}")
+        token = service.token()
+        write(folder, "service-bus-token", f"Bearer {token}")
         gateway: Envoy = launch(upstream(configure(), "token-file.yaml", folder))
-        for _ in range(5):
-            assert_accepted(post(gateway))
+        answers = [post(gateway) for _ in range(5)]
+        for answer in answers:
+            assert_accepted(answer)
         assert emulator.stored("raw").stored == 5
+        pages = ("/config_dump?include_eds", "/stats", "/clusters")
+        encoded = base64.b64encode(f"Bearer {token}".encode()).decode()
+        for shown in (*map(gateway.admin, pages), gateway.log(), str(answers)):
+            for form in (*token.split("."), encoded[:40]):
+                assert form not in shown
 
 
 def test_a_file_is_replaced_under_load_and_nothing_is_lost(
@@ -108,6 +116,42 @@ def test_without_a_token_nothing_is_sent(
     gateway: Envoy = launch(upstream(configure(), "token-file.yaml", folder))
     assert_refused(post(gateway), "broker_unreachable")
     assert emulator.requests() == []
+
+
+def test_a_token_that_comes_late_ends_the_circuit_breakers_rest(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
+) -> None:
+    write(folder, "service-bus-token", "")
+    made = upstream(configure(), "token-file.yaml", folder)
+    breaker = {"failures": 5, "open_for": "2s"}
+    gateway: Envoy = launch(made.merge_plugin({"delivery": {"circuit_breaker": breaker}}))
+    reasons = [post(gateway).json()["reason"] for _ in range(6)]
+    assert reasons == ["broker_unreachable"] * 5 + ["circuit_open"]
+    with token_service.imds({}) as service:
+        emulator.trust(keys=[], identities=[service.rule])
+        write(folder, "service-bus-token", f"Bearer {service.token()}")
+        gateway.wait_until(lambda: post(gateway).status == 202, "202 with the token")
+
+
+def test_envoy_renews_its_token_from_entra_ahead(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
+) -> None:
+    with token_service.entra("tenant", "client", SECRET, others=OF_ENVOY) as entra:
+        entra.life = 8
+        emulator.trust(keys=[], identities=[entra.rule])
+        write(folder, "client-secret", SECRET)
+        made = upstream(configure(), "client-secret.yaml", folder)
+        connect(made.clusters[-1], entra.port)
+        # Its certificate is Microsoft's.
+        del made.clusters[-1]["transport_socket"]
+        gateway: Envoy = launch(made)
+        gateway.wait_until(lambda: post(gateway).status == 202, "202 with a token")
+        first = entra.granted
+        with Load(gateway, clients=2) as load:
+            gateway.wait_until(lambda: entra.granted >= first + 4, "tokens after it")
+        for answer in load.answers:
+            assert_accepted(answer)
+        assert not entra.mistakes, entra.mistakes
 
 
 def test_envoy_asks_entra_with_a_client_secret(
