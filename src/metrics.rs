@@ -73,7 +73,7 @@ pub enum NamespaceMetric {
     TokensRefused,
     /// How often the other of two keys took over.
     KeySwitches,
-    /// 1 while the secondary key signs, else 0.
+    /// Workers whose secondary key signs: each adds its 1.
     SecondaryKey,
     /// How far our clock is behind Service Bus's.
     ClockBehindSeconds,
@@ -186,7 +186,8 @@ fn part(name: &str) -> String {
     name.chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
 
-/// What an event changes: counters grow by the number, gauges become it, histograms record it.
+/// What an event changes: counters grow by the number, gauges become it, histograms record it. Of
+/// `SecondaryKey` it is the worker's own part.
 pub fn changes(event: &Event) -> [Option<(NamespaceMetric, u64)>; 3] {
     use NamespaceMetric as M;
     let one = |metric| [Some((metric, 1)), None, None];
@@ -215,6 +216,9 @@ pub fn changes(event: &Event) -> [Option<(NamespaceMetric, u64)>; 3] {
                 Some((M::TokenExpiresAtSeconds, expires_at.as_secs())),
                 None,
             ],
+            CredentialEvent::Adopted { expires_at } => {
+                [Some((M::TokenExpiresAtSeconds, expires_at.as_secs())), None, None]
+            }
             CredentialEvent::FetchFailed { .. } => one(M::TokenFailures),
         },
     }

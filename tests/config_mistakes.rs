@@ -382,12 +382,25 @@ fn mistakes_in_credentials_show_no_secret() {
              client_secret, upstream"
                 .to_owned(),
         ),
+        (
+            json!("Endpoint=sb://contoso.servicebus.windows.net/;SharedAccessKey=canary"),
+            "credentials: expected an object, found a string".to_owned(),
+        ),
     ];
     for (credentials, message) in cases {
         let found = error(&with("/credentials", credentials.clone()));
         assert_eq!(found, message, "{credentials}");
         assert!(!found.contains("canary"), "{found}");
     }
+    // Written without the object around it.
+    for kind in ["sas", "managed_identity", "client_secret", "upstream"] {
+        let found = error(&with("/credentials", json!({kind: "canary~secret"})));
+        assert_eq!(found, format!("credentials.{kind}: expected an object, found a string"));
+    }
+    let form = "expected true, or an object with header and value, found a string";
+    let mut config = with("/credentials", json!({"upstream": {}}));
+    config["routes"][0]["dry_run"] = json!("canary");
+    assert_eq!(error(&config), format!("routes[0].dry_run: {form}"));
 }
 
 #[test]

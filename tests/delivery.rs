@@ -15,7 +15,7 @@ use std::time::Duration;
 use common::delivery::{Worker, answer, timed_out};
 use common::{NOW, plain_sender, sender};
 use envoy_service_bus::config::Sender;
-use envoy_service_bus::delivery::{Answer, DispatchError, Inquiry, StreamId};
+use envoy_service_bus::delivery::{Answer, DispatchError, Effect, Inquiry, StreamId};
 use envoy_service_bus::reply::{Outcome, Reason};
 use serde_json::{Value as Json, json};
 
@@ -152,6 +152,26 @@ fn no_more_bytes_than_the_limit_are_in_flight() {
     assert_eq!(worker.delivery.buffered_bytes(), 0);
     worker.submit(3, &[b'a'; 900]);
     worker.dispatched();
+}
+
+#[test]
+fn a_question_for_a_token_that_envoy_forgets_is_asked_again_without_hurry() {
+    let credentials = json!({"managed_identity": {"cluster": "imds", "source": "imds"}});
+    let sender = sender(json!({"queue": "a"}), json!({}), json!({"credentials": credentials}));
+    let mut worker = Worker::new(sender);
+    worker.pass(Duration::ZERO);
+    assert_eq!(&*worker.dispatched().1.cluster, "imds");
+    let mut ticks = 0;
+    let callout = loop {
+        match worker.effect() {
+            Some(Effect::Dispatch(_, callout)) => break callout,
+            _ => worker.pass_to_wake(),
+        };
+        ticks += 1;
+        assert!(ticks < 10);
+    };
+    assert_eq!(&*callout.cluster, "imds");
+    assert!(worker.now < NOW + Duration::from_secs(15));
 }
 
 #[test]

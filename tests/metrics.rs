@@ -195,6 +195,8 @@ fn tokens_show() {
         let changes = changes(&event).into_iter().flatten();
         changes.map(|(metric, number)| (metric.as_str(), number)).collect::<Vec<_>>()
     };
+    let expires_at = Duration::from_secs(7);
+    assert_eq!(of(CredentialEvent::Adopted { expires_at }), [("token_expires_at_seconds", 7)]);
     assert_eq!(of(CredentialEvent::Refreshed), [("tokens_refused", 1)]);
     assert_eq!(
         of(CredentialEvent::KeySwitched { to: KeyRole::Secondary }),

@@ -167,18 +167,21 @@ fn a_question_that_is_never_answered_is_asked_again() {
 }
 
 #[test]
-fn envoy_may_not_ask_at_all() {
-    let mut worker = alone();
-    worker.poll().unwrap();
-    let memory = Rc::clone(&worker.memory);
-    worker.signer.not_fetched(DispatchError::UnknownCluster, NOW, 0, memory.as_ref());
-    let cause = "Envoy knows no cluster \"imds\"".to_owned();
-    assert_eq!(worker.access(), Got::Unavailable(cause));
-    let mut worker = alone();
-    worker.poll().unwrap();
-    let memory = Rc::clone(&worker.memory);
-    worker.signer.not_fetched(DispatchError::Unavailable, NOW, 0, memory.as_ref());
-    assert_eq!(worker.access(), Got::Wait);
+fn a_cluster_that_is_not_there_may_come() {
+    for (error, cause) in [
+        (DispatchError::UnknownCluster, "Envoy knows no cluster \"imds\""),
+        (DispatchError::Unavailable, "cluster \"imds\" has no healthy host"),
+    ] {
+        let mut worker = alone();
+        worker.poll().unwrap();
+        worker.signer.not_fetched(error, NOW, 500, Rc::clone(&worker.memory).as_ref());
+        assert_eq!(worker.access(), Got::Wait);
+        assert_eq!(worker.events(), [CredentialEvent::FetchFailed { cause: cause.to_owned() }]);
+        while worker.wait().is_none() {}
+        assert!(worker.now < NOW + seconds(1));
+        worker.fetched(&grant("first", worker.now, 3600));
+        assert_eq!(worker.token().0, "Bearer first");
+    }
 }
 
 #[test]
@@ -196,6 +199,10 @@ fn of_all_workers_one_asks() {
         assert_eq!(worker.token().0, "Bearer first");
         assert!(worker.poll().is_none());
     }
+    let expires_at = NOW + seconds(3600);
+    assert_eq!(workers[0].events(), [CredentialEvent::Fetched { expires_at }]);
+    // Its own destination is told of it by each.
+    assert_eq!(workers[1].events(), [CredentialEvent::Adopted { expires_at }]);
     // The same holds for the renewal.
     let mut questions = 0;
     for worker in &mut workers {
@@ -214,6 +221,23 @@ fn a_worker_that_dies_with_its_question_is_replaced() {
     assert!(other.poll().is_none());
     while other.wait().is_none() {}
     assert!((NOW + seconds(7)..NOW + seconds(8)).contains(&other.now), "{:?}", other.now - NOW);
+}
+
+#[test]
+fn a_failure_that_comes_late_does_not_end_anothers_question() {
+    let memory = Rc::new(Memory::default());
+    let (mut one, mut other) = (Worker::new(&memory), Worker::new(&memory));
+    one.poll().unwrap();
+    while other.wait().is_none() {}
+    one.now = other.now;
+    one.fetched(&says("400", ""));
+    assert!(matches!(one.events()[..], [CredentialEvent::FetchFailed { .. }]));
+    one.pass(Duration::from_millis(25));
+    assert_eq!(one.access(), Got::Wait);
+    assert!(one.poll().is_none(), "the other's question may still be answered");
+    other.fetched(&grant("first", other.now, 3600));
+    one.pass(Duration::from_millis(25));
+    assert_eq!(one.token().0, "Bearer first");
 }
 
 #[test]
@@ -240,14 +264,16 @@ fn a_token_that_service_bus_refuses_is_replaced_once() {
     let (_, stamp) = one.token();
     assert_eq!(other.token().1, stamp);
     one.events();
+    other.events();
     assert!(one.refused(stamp));
     assert_eq!(one.events(), [CredentialEvent::Refreshed]);
-    assert_eq!(one.access(), Got::Wait);
+    assert_eq!(one.access_after(Some(stamp)), Got::Wait);
     // The other has sent with the same token.
     assert!(other.refused(stamp));
     assert_eq!(other.events(), []);
-    one.pass(Duration::from_millis(25));
-    one.poll().unwrap();
+    assert!(one.wait().is_some() ^ other.wait().is_some());
+    assert!(one.refused(stamp), "of the token that is being replaced");
+    assert_eq!(one.events(), []);
     one.fetched(&grant("second", one.now, 3600));
     let (value, second) = one.token();
     assert_eq!(value, "Bearer second");
@@ -259,16 +285,64 @@ fn a_token_that_service_bus_refuses_is_replaced_once() {
 }
 
 #[test]
+fn a_refused_token_serves_others_until_its_successor_is_there() {
+    let memory = Rc::new(Memory::default());
+    let (mut one, mut other) = (Worker::new(&memory), Worker::new(&memory));
+    one.poll().unwrap();
+    one.fetched(&grant("first", NOW, 3600));
+    let (_, stamp) = one.token();
+    assert!(one.refused(stamp));
+    one.wait().unwrap();
+    for _ in 0..3 {
+        one.fetched(&says("503", ""));
+        assert_eq!(one.access_after(Some(stamp)), Got::Wait);
+        assert_eq!(one.token().0, "Bearer first");
+        other.now = one.now;
+        assert_eq!(other.token().0, "Bearer first");
+        while one.wait().is_none() {}
+    }
+    // Nobody will give another, and who has been refused need not wait for it.
+    one.fetched(&says("400", ""));
+    assert!(matches!(one.access_after(Some(stamp)), Got::Unavailable(_)));
+    assert_eq!(one.token().0, "Bearer first");
+    one.pass(seconds(30));
+    assert_eq!(one.access_after(Some(stamp)), Got::Wait);
+    one.wait().unwrap();
+    one.fetched(&grant("second", one.now, 3600));
+    assert_eq!(
+        one.access_after(Some(stamp)),
+        Got::Token("Bearer second".to_owned(), one.token().1)
+    );
+    let wake = one.signer.wake().unwrap();
+    assert!(wake > one.now + seconds(2000), "no further renewal is due");
+}
+
+#[test]
 fn a_clock_that_is_set_back_holds_nobody_up() {
-    let mut worker = alone();
-    worker.poll().unwrap();
-    worker.fetched(&says("503", ""));
-    worker.now -= seconds(3600);
-    assert!(worker.poll().is_some());
-    let mut asking = alone();
-    asking.poll().unwrap();
-    asking.now -= seconds(3600);
-    assert!(asking.poll().is_some() || asking.wait().is_some());
+    for back in [300, 3600] {
+        let mut worker = alone();
+        worker.poll().unwrap();
+        worker.fetched(&says("410", ""));
+        worker.now -= seconds(back);
+        assert!(worker.poll().is_some(), "{back}");
+        let mut asking = alone();
+        asking.poll().unwrap();
+        let mut other = Worker::new(&asking.memory);
+        other.now -= seconds(back);
+        assert!(other.poll().is_some(), "{back}");
+        asking.now -= seconds(back);
+        assert_eq!(asking.access(), Got::Wait);
+        while asking.poll().is_none() {
+            asking.pass(Duration::from_millis(25));
+        }
+        assert!(asking.now < NOW - seconds(back) + seconds(8), "after the other's question");
+    }
+    // Clocks that are read a moment apart are one.
+    let mut one = alone();
+    one.poll().unwrap();
+    let mut other = Worker::new(&one.memory);
+    other.now -= seconds(1);
+    assert!(other.poll().is_none());
 }
 
 #[test]

@@ -18,6 +18,7 @@ import argparse
 import http.client
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -65,34 +66,50 @@ def fetch() -> tuple[str, float]:
         "client_id": variable("AZURE_CLIENT_ID"),
         "scope": SCOPE,
         "client_assertion_type": ASSERTION_TYPE,
-        # Kubernetes replaces the file about once an hour.
-        "client_assertion": Path(variable("AZURE_FEDERATED_TOKEN_FILE")).read_text().strip(),
+        "client_assertion": assertion(),
     }
-    request = urllib.request.Request(
-        f"{host.rstrip('/')}/{tenant}/oauth2/v2.0/token",
-        urllib.parse.urlencode(form).encode(),
-        {"accept": "application/json"},
-    )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            found = json.load(answer)
-            return str(found["access_token"]), float(found["expires_in"])
+        request = urllib.request.Request(
+            f"{host.rstrip('/')}/{tenant}/oauth2/v2.0/token",
+            urllib.parse.urlencode(form).encode(),
+            {"accept": "application/json"},
+        )
+        answer = urllib.request.urlopen(request, timeout=10)
     except urllib.error.HTTPError as error:
         raise NoToken(f"{host} answered {error.code}{error_code(error)}") from None
     except urllib.error.URLError as error:
         raise NoToken(f"{host} cannot be asked: {error.reason}") from None
     except http.client.HTTPException as error:
         raise NoToken(f"{host} broke off: {type(error).__name__}") from None
+    except ValueError:
+        raise NoToken(f"{host} is not a URL that can be asked") from None
+    try:
+        with answer:
+            found = json.load(answer)
+        return str(found["access_token"]), float(found["expires_in"])
+    except http.client.HTTPException as error:
+        raise NoToken(f"{host} broke off: {type(error).__name__}") from None
     except (ValueError, KeyError, TypeError):
         raise NoToken(f"{host} answered 200 without a token") from None
+
+
+def assertion() -> str:
+    """The token that Kubernetes vouches with. It replaces the file about once an hour."""
+    path = Path(variable("AZURE_FEDERATED_TOKEN_FILE"))
+    try:
+        return path.read_text().strip()
+    except UnicodeDecodeError:
+        raise NoToken(f"{path} holds no text") from None
 
 
 def error_code(error: urllib.error.HTTPError) -> str:
     """OAuth's code of an error. Its description may quote what was sent."""
     try:
-        return f": {json.load(error)['error']}"
-    except (ValueError, KeyError, TypeError):
+        code = json.load(error)["error"]
+    except (http.client.HTTPException, OSError, ValueError, KeyError, TypeError):
         return ""
+    known = isinstance(code, str) and re.fullmatch("[a-z0-9_]{1,64}", code)
+    return f": {code}" if known else ""
 
 
 def variable(name: str, otherwise: str | None = None) -> str:
@@ -110,9 +127,14 @@ def write(path: Path, name: str, value: str) -> None:
         "generic_secret": {"secret": {"inline_string": value}},
     }
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
-        # JSON is YAML too.
-        json.dump({"resources": [secret]}, file)
-    os.replace(file.name, path)
+        try:
+            # JSON is YAML too.
+            json.dump({"resources": [secret]}, file)
+            file.flush()
+            os.replace(file.name, path)
+        except OSError:
+            os.unlink(file.name)
+            raise
 
 
 if __name__ == "__main__":

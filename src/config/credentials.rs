@@ -73,7 +73,7 @@ pub(super) fn read(
     namespace: Option<&str>,
     environment: Environment<'_>,
 ) -> Option<Read> {
-    let mut fields = node.fields()?;
+    let mut fields = node.fields_secretly()?;
     let sas = fields.optional("sas");
     let connection_string = fields.optional("connection_string");
     let managed_identity = fields.optional("managed_identity");
@@ -102,12 +102,12 @@ pub(super) fn read(
     if let Some(node) = connection_string {
         return read_connection_string(&node, namespace, environment);
     }
-    upstream?.fields()?.finish();
+    upstream?.fields_secretly()?.finish();
     Some(Credentials::Upstream.into())
 }
 
 fn read_sas(node: &Node<'_>, environment: Environment<'_>) -> Option<Credentials> {
-    let mut fields = node.fields()?;
+    let mut fields = node.fields_secretly()?;
     let name = fields.required("key_name").and_then(|node| node.filled_text());
     let key = fields.required("key").and_then(|node| read_secret(&node, environment));
     let secondary = fields

@@ -44,7 +44,7 @@ impl DryRun {
 pub(super) fn read(node: &Node<'_>, environment: Environment<'_>) -> Option<DryRun> {
     if !node.is_object() {
         if !matches!(node.json(), Json::Bool(true)) {
-            node.expected("true, or an object with header and value");
+            node.expected_secretly("true, or an object with header and value");
             return None;
         }
         node.warn("the route answers with its messages and sends none of them");

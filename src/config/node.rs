@@ -46,7 +46,11 @@ impl<'a> Node<'a> {
 
     /// Like `expected`, for places where a secret may stand by mistake.
     pub(crate) fn expected_secretly(&self, what: &str) {
-        self.error(format!("expected {what}, found {}", self.json.kind()));
+        let found = match self.json {
+            Json::Bool(value) => value.to_string(),
+            other => other.kind().to_owned(),
+        };
+        self.error(format!("expected {what}, found {found}"));
     }
 
     pub(crate) fn is_object(&self) -> bool {
@@ -147,6 +151,15 @@ impl<'a> Node<'a> {
         let members = self.members()?;
         let Self { offset, findings, .. } = *self;
         Some(Fields { place: self.place.clone(), offset, findings, members, known: vec![] })
+    }
+
+    /// Like `fields`, for places where a secret may stand by mistake.
+    pub(crate) fn fields_secretly(&self) -> Option<Fields<'a>> {
+        if !self.is_object() {
+            self.expected_secretly("an object");
+            return None;
+        }
+        self.fields()
     }
 
     fn child_place(&self, key: &str) -> String {

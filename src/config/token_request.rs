@@ -21,7 +21,7 @@ pub(super) fn read_managed_identity(
     node: &Node<'_>,
     environment: Environment<'_>,
 ) -> Option<TokenRequest> {
-    let mut fields = node.fields()?;
+    let mut fields = node.fields_secretly()?;
     let source = fields.required("source").and_then(|node| {
         node.choice(&[("imds", Source::Imds), ("app_service", Source::AppService)])
     });
@@ -65,7 +65,7 @@ pub(super) fn read_client_secret(
     node: &Node<'_>,
     environment: Environment<'_>,
 ) -> Option<TokenRequest> {
-    let mut fields = node.fields()?;
+    let mut fields = node.fields_secretly()?;
     let service = read_service(&mut fields, ENTRA);
     let tenant_id = fields.required("tenant_id").and_then(|node| node.filled_text());
     let client_id = fields.required("client_id").and_then(|node| node.filled_text());

@@ -40,7 +40,7 @@ const LOOK_AT_EASE: Duration = Duration::from_secs(1);
 const PATIENCE: u32 = 5;
 /// How long a service that refuses for good is left alone.
 const HOPELESS_REST: Duration = Duration::from_secs(30);
-/// A token that Service Bus refuses is given up no more often than this.
+/// A token that Service Bus refuses is renewed no more often than this.
 const REFUSAL_REST: Duration = Duration::from_secs(10);
 /// How often a shared value is changed anew when others were faster.
 const TRIES: usize = 8;
@@ -60,11 +60,17 @@ impl Bearer {
         }
     }
 
-    pub(super) fn access(&mut self, now: Duration, shared: &dyn Shared) -> Access {
-        if self.seen.valid(now).is_none() && self.is_time_to_look(now, LOOK) {
+    /// The token, but for whom it was `refused` only a newer one.
+    pub(super) fn access(
+        &mut self,
+        refused: Option<Stamp>,
+        now: Duration,
+        shared: &dyn Shared,
+    ) -> Access {
+        if !self.serves(refused, now) && self.is_time_to_look(now, LOOK) {
             self.look(now, 0, shared);
         }
-        if self.seen.valid(now).is_none() {
+        if !self.serves(refused, now) {
             self.wanted = true;
             let waits = self.asking.is_some() || !self.seen.is_busy(now);
             if self.seen.failures >= PATIENCE || (self.seen.hopeless && !waits) {
@@ -78,6 +84,15 @@ impl Bearer {
         }
     }
 
+    fn serves(&self, refused: Option<Stamp>, now: Duration) -> bool {
+        self.seen.valid(now).is_some() && refused != Some(Stamp(self.seen.serial))
+    }
+
+    /// Whether there is a good token, and time until its renewal.
+    fn is_at_ease(&self, now: Duration) -> bool {
+        self.seen.valid(now).is_some() && !self.seen.is_refused() && now < self.renew_at
+    }
+
     /// A question to ask now, if this worker is the one to ask.
     pub(super) fn poll(
         &mut self,
@@ -88,19 +103,18 @@ impl Bearer {
         if self.asking.is_some_and(|until| now < until && until - now <= LEASE) {
             return None;
         }
-        if self.asking.take().is_some() {
+        if self.asking.is_some() {
             let cause = "the token service's answer never came".to_owned();
             self.fail(Refusal { cause, again: Again::Soon }, now, random, shared);
         }
-        let at_ease = self.seen.valid(now).is_some();
-        if at_ease && now < self.renew_at {
+        if self.is_at_ease(now) {
             return None;
         }
-        if self.is_time_to_look(now, if at_ease { LOOK_AT_EASE } else { LOOK }) {
+        let has_token = self.seen.valid(now).is_some() && !self.seen.is_refused();
+        if self.is_time_to_look(now, if has_token { LOOK_AT_EASE } else { LOOK }) {
             self.look(now, random, shared);
         }
-        let has_token = self.seen.valid(now).is_some();
-        if (has_token && now < self.renew_at) || self.seen.is_busy(now) {
+        if self.is_at_ease(now) || self.seen.is_busy(now) {
             return None;
         }
         if self.seen.hopeless && !self.wanted {
@@ -108,12 +122,14 @@ impl Bearer {
         }
         self.wanted = false;
         let busy_until = now.saturating_add(LEASE);
-        if !self.store(SharedToken { busy_until, ..self.seen.clone() }, shared) {
+        let busy = SharedToken { busy_until, busy_since: now, ..self.seen.clone() };
+        if !self.store(busy, shared) {
             // Another worker was faster.
             self.look(now, random, shared);
             return None;
         }
-        self.asking = Some(busy_until);
+        // As the others see it.
+        self.asking = Some(self.seen.busy_until);
         Some(self.request.callout())
     }
 
@@ -124,20 +140,20 @@ impl Bearer {
         random: u64,
         shared: &dyn Shared,
     ) {
-        self.asking = None;
         let (authorization, expires_at) = match token_answer::read(answer, now) {
             Grant::Refusal(refusal) => return self.fail(refusal, now, random, shared),
             Grant::Token { authorization, expires_at } => (authorization, expires_at),
         };
+        self.asking = None;
         self.change(shared, |seen| SharedToken {
-            serial: seen.serial + 1,
+            serial: seen.serial.saturating_add(1),
             busy_until: Duration::ZERO,
             failures: 0,
             hopeless: false,
-            refused_at: seen.refused_at,
             issued_at: now,
             expires_at,
             authorization: Some(authorization.clone()),
+            ..*seen
         });
         self.adopt(random);
         self.events.push(CredentialEvent::Fetched { expires_at });
@@ -150,36 +166,29 @@ impl Bearer {
         random: u64,
         shared: &dyn Shared,
     ) {
-        self.asking = None;
         let cluster = self.request.cluster();
-        let (cause, again) = match error {
-            DispatchError::UnknownCluster => {
-                (format!("Envoy knows no cluster {cluster:?}"), Again::Never)
-            }
-            DispatchError::Unavailable => {
-                (format!("cluster {cluster:?} has no healthy host"), Again::Soon)
-            }
+        let cause = match error {
+            // Or not yet: it may still wait for its first address, or come by CDS.
+            DispatchError::UnknownCluster => format!("Envoy knows no cluster {cluster:?}"),
+            DispatchError::Unavailable => format!("cluster {cluster:?} has no healthy host"),
         };
-        self.fail(Refusal { cause, again }, now, random, shared);
+        self.fail(Refusal { cause, again: Again::Soon }, now, random, shared);
     }
 
-    /// Service Bus has refused a token. Whether there is or will be another.
+    /// Service Bus has refused a token. Whether there is or will be another. Until then it serves
+    /// on: that it was refused to one entity is no word on the others.
     pub(super) fn refused(&mut self, stamp: Stamp, now: Duration, shared: &dyn Shared) -> bool {
         self.look(now, 0, shared);
-        if self.seen.serial != stamp.0 {
+        if self.seen.serial != stamp.0 || self.seen.is_refused() {
             return true;
         }
         let since = now.checked_sub(self.seen.refused_at);
         if since.is_some_and(|since| since < REFUSAL_REST) {
             return false;
         }
-        let given_up = SharedToken {
-            serial: self.seen.serial + 1,
-            refused_at: now,
-            authorization: None,
-            ..self.seen.clone()
-        };
-        if self.store(given_up, shared) {
+        let refused =
+            SharedToken { refused: self.seen.serial, refused_at: now, ..self.seen.clone() };
+        if self.store(refused, shared) {
             self.events.push(CredentialEvent::Refreshed);
         } else {
             self.look(now, 0, shared);
@@ -189,10 +198,16 @@ impl Bearer {
 
     fn fail(&mut self, refusal: Refusal, now: Duration, random: u64, shared: &dyn Shared) {
         let Refusal { cause, again } = refusal;
+        let lease = self.asking.take();
         self.change(shared, |seen| {
+            // Late: another worker asks by now, and what it is told counts.
+            if seen.is_busy(now) && Some(seen.busy_until) != lease {
+                return seen.clone();
+            }
             let failures = seen.failures.saturating_add(1);
             SharedToken {
                 busy_until: now.saturating_add(rest(again, failures, random)),
+                busy_since: now,
                 failures,
                 hopeless: again == Again::Never,
                 ..seen.clone()
@@ -208,7 +223,7 @@ impl Bearer {
             return Some(until);
         }
         let looked_at = self.looked_at.unwrap_or_default();
-        let has_token = self.seen.authorization.is_some();
+        let has_token = self.seen.authorization.is_some() && !self.seen.is_refused();
         if has_token && looked_at < self.renew_at {
             return Some(self.renew_at);
         }
@@ -238,6 +253,8 @@ impl Bearer {
         self.load(shared);
         if self.seen.serial != serial {
             self.adopt(random);
+            let expires_at = self.seen.expires_at;
+            self.events.push(CredentialEvent::Adopted { expires_at });
         }
     }
 

@@ -7,15 +7,19 @@ use super::Secret;
 /// What the workers know of one token.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SharedToken {
-    /// Changes with each token, and when one is given up.
+    /// Changes with each token.
     pub(super) serial: u64,
+    /// The serial of the token that Service Bus refused last.
+    pub(super) refused: u64,
     /// Until when nobody else is to ask: somebody is asking, or has been refused.
     pub(super) busy_until: Duration,
+    /// Since when that is so: a clock that was set back ends it.
+    pub(super) busy_since: Duration,
     /// How often the service has failed in a row.
     pub(super) failures: u32,
     /// Whether the service has said that asking again is of no use.
     pub(super) hopeless: bool,
-    /// When a token was last given up because Service Bus had refused it.
+    /// When that was.
     pub(super) refused_at: Duration,
     pub(super) issued_at: Duration,
     pub(super) expires_at: Duration,
@@ -23,14 +27,13 @@ pub(super) struct SharedToken {
     pub(super) authorization: Option<Secret>,
 }
 
-/// Longest wait that anybody asks others to make. A time further ahead is of a clock that has been
-/// set back since.
-pub(super) const LONGEST_BUSY: Duration = Duration::from_secs(600);
+/// Another worker may have looked at the same clock a moment later.
+const MOMENT: Duration = Duration::from_secs(5);
 
 impl SharedToken {
     /// Whether somebody else is to be waited for.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
-        self.busy_until > now && self.busy_until - now <= LONGEST_BUSY
+        self.busy_since <= now.saturating_add(MOMENT) && now < self.busy_until
     }
 
     /// The token, while Service Bus will take it: it must not end on its way there.
@@ -40,15 +43,23 @@ impl SharedToken {
         self.authorization.as_ref().filter(|_| now < ends)
     }
 
+    /// Whether Service Bus has refused it to somebody, so that another is due. It may be good for
+    /// others: an entity without the permission refuses every token.
+    pub(super) fn is_refused(&self) -> bool {
+        self.authorization.is_some() && self.refused == self.serial
+    }
+
     pub(super) fn life(&self) -> Duration {
         self.expires_at.saturating_sub(self.issued_at)
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let times = [self.busy_until, self.refused_at, self.issued_at, self.expires_at];
+        let Self { busy_until, busy_since, refused_at, issued_at, expires_at, .. } = *self;
+        let times = [busy_until, busy_since, refused_at, issued_at, expires_at];
         let token = self.authorization.as_ref().map_or("", Secret::expose);
-        let mut bytes = Vec::with_capacity(46 + token.len());
+        let mut bytes = Vec::with_capacity(61 + token.len());
         bytes.extend(self.serial.to_le_bytes());
+        bytes.extend(self.refused.to_le_bytes());
         bytes.extend(self.failures.to_le_bytes());
         bytes.push(u8::from(self.hopeless));
         for time in times {
@@ -66,6 +77,7 @@ impl SharedToken {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (serial, rest) = bytes.split_first_chunk::<8>()?;
+        let (refused, rest) = rest.split_first_chunk::<8>()?;
         let (failures, rest) = rest.split_first_chunk::<4>()?;
         let (hopeless, mut rest) = rest.split_first()?;
         let mut time = || {
@@ -73,11 +85,14 @@ impl SharedToken {
             rest = after;
             Some(Duration::from_millis(u64::from_le_bytes(*millis)))
         };
-        let [busy_until, refused_at, issued_at, expires_at] = [time()?, time()?, time()?, time()?];
+        let (busy_until, busy_since) = (time()?, time()?);
+        let (refused_at, issued_at, expires_at) = (time()?, time()?, time()?);
         let token = String::from_utf8(rest.to_vec()).ok()?;
         Some(Self {
             serial: u64::from_le_bytes(*serial),
+            refused: u64::from_le_bytes(*refused),
             busy_until,
+            busy_since,
             failures: u32::from_le_bytes(*failures),
             hopeless: *hopeless != 0,
             refused_at,

@@ -16,14 +16,14 @@ use super::signer::Stamp;
 pub(super) struct Signatures {
     keys: Rc<SasKeys>,
     namespace: String,
-    /// The key that Service Bus has taken last.
+    /// The key that Service Bus has taken last. What one entity refuses is no word on the others.
     role: KeyRole,
     /// By how much Service Bus's clock is ahead.
     behind: Duration,
+    /// The same, as last told.
+    told: Duration,
     by_entity: BTreeMap<String, Signed>,
     last_stamp: u64,
-    /// When both keys were refused last.
-    exhausted: Option<Duration>,
     pub(super) events: Vec<CredentialEvent>,
 }
 
@@ -34,6 +34,8 @@ struct Signed {
     role: KeyRole,
     /// Tokens for this entity that were refused in a row.
     refusals: u32,
+    /// When this entity refused all keys last.
+    exhausted: Option<Duration>,
 }
 
 impl Signed {
@@ -54,30 +56,41 @@ impl Signatures {
             namespace: namespace.to_owned(),
             role: KeyRole::Primary,
             behind: Duration::ZERO,
+            told: Duration::ZERO,
             by_entity: BTreeMap::new(),
             last_stamp: 0,
-            exhausted: None,
             events: vec![],
         }
     }
 
     pub(super) fn token(&mut self, entity: &str, now: Duration) -> (Rc<str>, Stamp) {
         let known = self.by_entity.get(entity);
-        if let Some(signed) = known.filter(|s| s.role == self.role && s.token.is_fresh(now)) {
+        let exhausted = known.and_then(|signed| signed.exhausted);
+        // An entity on its way to the other key stays on it.
+        let good = |s: &&Signed| s.token.is_fresh(now) && (s.role == self.role || s.refusals > 0);
+        if let Some(signed) = known.filter(good) {
             return signed.access();
         }
-        self.sign(entity, 0, now)
+        self.sign(entity, self.role, 0, exhausted, now)
     }
 
-    fn sign(&mut self, entity: &str, refusals: u32, now: Duration) -> (Rc<str>, Stamp) {
+    fn sign(
+        &mut self,
+        entity: &str,
+        role: KeyRole,
+        refusals: u32,
+        exhausted: Option<Duration>,
+        now: Duration,
+    ) -> (Rc<str>, Stamp) {
         self.last_stamp += 1;
         let resource = format!("https://{}/{entity}", self.namespace);
-        let key = match (self.role, &self.keys.secondary) {
+        let key = match (role, &self.keys.secondary) {
             (KeyRole::Secondary, Some(key)) => key,
             _ => &self.keys.primary,
         };
         let token = key.token(&resource, now, self.behind, self.keys.token_ttl);
-        let signed = Signed { token, stamp: Stamp(self.last_stamp), role: self.role, refusals };
+        let stamp = Stamp(self.last_stamp);
+        let signed = Signed { token, stamp, role, refusals, exhausted };
         let access = signed.access();
         self.by_entity.insert(entity.to_owned(), signed);
         access
@@ -95,28 +108,25 @@ impl Signatures {
         if signed.stamp != stamp {
             return true;
         }
-        let rests = self.exhausted.and_then(|since| now.checked_sub(since));
+        let Signed { role, refusals, exhausted, .. } = *signed;
+        let rests = exhausted.and_then(|since| now.checked_sub(since));
         if rests.is_some_and(|rested| rested < REST) {
             return false;
         }
-        let refusals = signed.refusals + 1;
         self.compare_clocks(broker_time, now);
-        match (refusals, self.role, &self.keys.secondary) {
-            (1, ..) => self.events.push(CredentialEvent::Refreshed),
-            (2, role, Some(_)) => {
-                self.role = match role {
-                    KeyRole::Primary => KeyRole::Secondary,
-                    KeyRole::Secondary => KeyRole::Primary,
-                };
-                self.events.push(CredentialEvent::KeySwitched { to: self.role });
+        match (refusals, &self.keys.secondary) {
+            (0, _) => {
+                self.events.push(CredentialEvent::Refreshed);
+                self.sign(entity, self.role, 1, exhausted, now);
+            }
+            (1, Some(_)) => {
+                self.sign(entity, role.other(), 2, exhausted, now);
             }
             _ => {
-                self.exhausted = Some(now);
-                self.by_entity.remove(entity);
+                self.sign(entity, self.role, 0, Some(now), now);
                 return false;
             }
         }
-        self.sign(entity, refusals, now);
         true
     }
 
@@ -125,17 +135,33 @@ impl Signatures {
         let Some(broker_time) = broker_time else { return };
         let behind = broker_time.saturating_sub(now);
         let behind = if behind > SAME_CLOCK { behind } else { Duration::ZERO };
-        if behind > self.behind.saturating_add(SAME_CLOCK) {
+        if behind.abs_diff(self.told) > SAME_CLOCK {
+            self.told = behind;
             self.events.push(CredentialEvent::ClockBehind { by: behind });
         }
         self.behind = behind;
     }
 
-    pub(super) fn accepted(&mut self, entity: &str, stamp: Stamp) {
-        if let Some(signed) = self.by_entity.get_mut(entity).filter(|s| s.stamp == stamp) {
-            signed.refusals = 0;
-            self.exhausted = None;
+    pub(super) fn accepted(
+        &mut self,
+        entity: &str,
+        stamp: Stamp,
+        broker_time: impl FnOnce() -> Option<Duration>,
+        now: Duration,
+    ) {
+        // A clock that was behind may have been set right.
+        if !self.behind.is_zero() {
+            self.compare_clocks(broker_time(), now);
         }
+        let signed = self.by_entity.get_mut(entity).filter(|signed| signed.stamp == stamp);
+        let Some(signed) = signed else { return };
+        // What was refused twice was signed with the other key.
+        if signed.refusals > 1 && signed.role != self.role {
+            self.role = signed.role;
+            self.events.push(CredentialEvent::KeySwitched { to: self.role });
+        }
+        signed.refusals = 0;
+        signed.exhausted = None;
     }
 
     pub(super) fn second_chances(&self) -> u32 {

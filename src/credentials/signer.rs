@@ -65,8 +65,14 @@ impl Signer {
         Self { kind }
     }
 
-    /// What a send to `entity` is to be signed with.
-    pub fn access(&mut self, entity: &str, now: Duration, shared: &dyn Shared) -> Access {
+    /// What a send to `entity` is to be signed with, of which the token `refused` was refused.
+    pub fn access(
+        &mut self,
+        entity: &str,
+        refused: Option<Stamp>,
+        now: Duration,
+        shared: &dyn Shared,
+    ) -> Access {
         match &mut self.kind {
             Kind::Upstream => Access::Unsigned,
             Kind::Signature(value) => Access::Token { value: value.share(), stamp: Stamp::NONE },
@@ -74,7 +80,7 @@ impl Signer {
                 let (value, stamp) = signatures.token(entity, now);
                 Access::Token { value, stamp }
             }
-            Kind::Fetched(bearer) => bearer.access(now, shared),
+            Kind::Fetched(bearer) => bearer.access(refused, now, shared),
         }
     }
 
@@ -95,10 +101,17 @@ impl Signer {
         }
     }
 
-    /// Service Bus took a send that was signed with `stamp`.
-    pub fn accepted(&mut self, entity: &str, stamp: Stamp) {
+    /// Service Bus took a send that was signed with `stamp`; `broker_time` is asked where the time
+    /// that it gave is needed.
+    pub fn accepted(
+        &mut self,
+        entity: &str,
+        stamp: Stamp,
+        broker_time: impl FnOnce() -> Option<Duration>,
+        now: Duration,
+    ) {
         if let Kind::Signed(signatures) = &mut self.kind {
-            signatures.accepted(entity, stamp);
+            signatures.accepted(entity, stamp, broker_time, now);
         }
     }
 

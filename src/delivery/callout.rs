@@ -1,5 +1,6 @@
 //! HTTP requests for Envoy to make.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::headers::{Header, header};
 use crate::reply::{Failure, Reason};
 
 /// An HTTP request for Envoy to make. What it has in common with others is shared, not copied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Callout {
     /// Envoy's name of the upstream.
     pub cluster: Rc<str>,
@@ -52,6 +53,21 @@ impl Callout {
     /// The first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+}
+
+/// Headers and body may hold keys and tokens.
+impl fmt::Debug for Callout {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers().map(|(name, _)| name).collect();
+        formatter
+            .debug_struct("Callout")
+            .field("cluster", &self.cluster)
+            .field("path", &self.path)
+            .field("headers", &names)
+            .field("body_bytes", &self.body.len())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 

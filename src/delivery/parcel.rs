@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::StreamId;
 use super::lane::LaneId;
 use crate::config::{Entity, Fallback};
+use crate::credentials::Stamp;
 use crate::headers::Header;
 use crate::message::{Outgoing, batch_headers};
 use crate::reply::{Failure, Reason, Served};
@@ -70,6 +71,8 @@ pub(super) struct Parcel {
     pub(super) sends: u32,
     /// Sends after a token was refused.
     pub(super) second_chances: u32,
+    /// The token that was refused to it last.
+    pub(super) refused: Option<Stamp>,
     /// Whether it is to be sent again, or is being.
     pub(super) repeated: bool,
     /// How its last callout has failed.
@@ -86,6 +89,7 @@ impl Parcel {
             batch: None,
             sends: 0,
             second_chances: 0,
+            refused: None,
             repeated: false,
             last: None,
         }

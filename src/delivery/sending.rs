@@ -60,7 +60,8 @@ impl Delivery {
         let Some(deadline) = parcel.deadline() else { return self.end(parcel) };
         let Some(way) = self.ways.get_mut(parcel.way) else { return self.end(parcel) };
         let (day, shared) = (self.clock.day, self.shared.as_ref());
-        let (authorization, stamp) = match way.signer.access(&parcel.entity.path, day, shared) {
+        let access = way.signer.access(&parcel.entity.path, parcel.refused, day, shared);
+        let (authorization, stamp) = match access {
             Access::Unsigned => (None, None),
             Access::Token { value, stamp } => (Some(value), Some(stamp)),
             Access::Wait => {
@@ -139,13 +140,14 @@ impl Delivery {
         let failure = match outcome {
             Outcome::Failed(failure) => failure,
             Outcome::Accepted | Outcome::Found(_) => {
-                self.accept(parcel, stamp);
+                self.accept(parcel, stamp, answer);
                 return;
             }
         };
         if failure.reason == Reason::BrokerUnauthorized {
             if self.renewed(&parcel, stamp, answer.date()) {
                 parcel.second_chances += 1;
+                parcel.refused = stamp;
                 parcel.last = Some(failure);
                 self.parcels.insert(id, parcel);
                 self.send(id);
@@ -161,9 +163,11 @@ impl Delivery {
         }
     }
 
-    fn accept(&mut self, mut parcel: Parcel, stamp: Option<Stamp>) {
+    fn accept(&mut self, mut parcel: Parcel, stamp: Option<Stamp>, answer: &Answer) {
+        let day = self.clock.day;
         if let (Some(way), Some(stamp)) = (self.ways.get_mut(parcel.way), stamp) {
-            way.signer.accepted(&parcel.entity.path, stamp);
+            way.signer.accepted(&parcel.entity.path, stamp, || answer.date(), day);
+            self.tell_of_tokens(parcel.way);
         }
         for job in std::mem::take(&mut parcel.jobs) {
             self.settle(&job, Outcome::Accepted);

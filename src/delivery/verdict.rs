@@ -3,6 +3,7 @@
 //! Envoy reports its own failures as responses. Those of an upstream carry
 //! `x-envoy-upstream-service-time`; those that Envoy makes up do not.
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -12,12 +13,23 @@ use crate::reply::{Failure, Outcome, Reason};
 use crate::template::Found;
 
 /// The end of a callout, as Envoy reported it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Empty when the response broke off.
     pub headers: Headers,
     /// The start of the body; errors of Service Bus are short.
     pub body: Vec<u8>,
+}
+
+/// The body may be a token.
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Answer")
+            .field("status", &self.status())
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Longest text of a broker that goes to the log, in characters.

@@ -40,7 +40,9 @@ impl Way {
 
     /// In how long it is to be looked at.
     pub(super) fn wake(&self, day: Duration) -> Option<Duration> {
-        let signer = self.signer.wake().map(|time| time.saturating_sub(day));
+        // What is on its way to us comes, or is given up, without it.
+        let signer = self.signer.wake().filter(|_| !self.fetching);
+        let signer = signer.map(|time| time.saturating_sub(day));
         let waiting = (!self.waiting.is_empty()).then_some(LOOK);
         signer.into_iter().chain(waiting).min()
     }

@@ -46,12 +46,16 @@ fn log_credentials(namespace: &str, event: &CredentialEvent) {
         CredentialEvent::KeySwitched { to } => {
             warn!("key refused, the {} key signs: namespace={namespace}", to.as_str());
         }
+        CredentialEvent::ClockBehind { by } if by.is_zero() => {
+            info!("clock agrees with Service Bus's again: namespace={namespace}");
+        }
         CredentialEvent::ClockBehind { by } => {
             warn!("clock {}s behind Service Bus: namespace={namespace}", by.as_secs());
         }
         CredentialEvent::Fetched { expires_at } => {
             info!("token fetched: namespace={namespace} expires_at={}", expires_at.as_secs());
         }
+        CredentialEvent::Adopted { .. } => debug!("token adopted: namespace={namespace}"),
         CredentialEvent::FetchFailed { cause } => {
             warn!("no token: namespace={namespace} cause={cause:?}");
         }

@@ -1,7 +1,7 @@
 //! Metrics by Envoy's ids: each is defined when it is first needed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(super) struct Metrics {
     defined: RefCell<BTreeMap<Key, Option<Defined>>>,
     in_flight: Cell<usize>,
     buffered_bytes: Cell<usize>,
+    /// Destinations, by address, whose secondary key signs here.
+    secondary: RefCell<BTreeSet<usize>>,
 }
 
 /// A metric without the texts of its name. Entities and destinations live in the configuration, so
@@ -47,6 +49,7 @@ impl Metrics {
             defined: RefCell::default(),
             in_flight: Cell::default(),
             buffered_bytes: Cell::default(),
+            secondary: RefCell::default(),
         }
     }
 
@@ -87,7 +90,30 @@ impl Metrics {
         let namespace = event.namespace();
         for (metric, number) in changes(event).into_iter().flatten() {
             let key = Key::Namespace(namespace.address(), metric);
-            self.change(key, number, || Metric::Namespace(namespace.as_str(), metric));
+            let name = || Metric::Namespace(namespace.as_str(), metric);
+            match metric {
+                NamespaceMetric::SecondaryKey => {
+                    self.secondary_signs(namespace.address(), number > 0, name);
+                }
+                _ => self.change(key, number, name),
+            }
+        }
+    }
+
+    /// Envoy adds up the workers' parts: each finds out about a key by itself.
+    fn secondary_signs<'a>(
+        &self,
+        address: usize,
+        signs: bool,
+        metric: impl FnOnce() -> Metric<'a>,
+    ) {
+        let changed = match signs {
+            true => self.secondary.borrow_mut().insert(address),
+            false => self.secondary.borrow_mut().remove(&address),
+        };
+        if changed {
+            let key = Key::Namespace(address, NamespaceMetric::SecondaryKey);
+            self.shift(key, usize::from(!signs), usize::from(signs), metric);
         }
     }
 
@@ -140,6 +166,13 @@ impl Metrics {
 impl Drop for Metrics {
     fn drop(&mut self) {
         self.on_the_way(0, 0);
+        for address in self.secondary.take() {
+            let key = Key::Namespace(address, NamespaceMetric::SecondaryKey);
+            let defined = self.defined.borrow().get(&key).copied().flatten();
+            if let Some(Defined { id, .. }) = defined {
+                host::increment_metric(id, -1);
+            }
+        }
     }
 }
 

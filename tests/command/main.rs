@@ -15,6 +15,7 @@ mod import_apim_recipe;
 mod program;
 mod render;
 mod render_request;
+mod render_secrets;
 mod sas;
 mod schema;
 mod schema_corpus;

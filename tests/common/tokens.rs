@@ -47,7 +47,12 @@ impl Worker {
     }
 
     pub(crate) fn access(&mut self) -> Got {
-        match self.signer.access("orders", self.now, self.memory.as_ref()) {
+        self.access_after(None)
+    }
+
+    /// What a send gets whose last token was refused.
+    pub(crate) fn access_after(&mut self, refused: Option<Stamp>) -> Got {
+        match self.signer.access("orders", refused, self.now, self.memory.as_ref()) {
             Access::Unsigned => Got::Unsigned,
             Access::Wait => Got::Wait,
             Access::Token { value, stamp } => Got::Token(value.to_string(), stamp),

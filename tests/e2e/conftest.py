@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from clients.customer import Customer
-from configuration.gateway import GatewayConfiguration
+from configuration.gateway import GatewayConfiguration, upstream_cluster
+from configuration.identities import KINDS, Kind
 from configuration.routes import ROUTES, entities
 from processes import envoy
 from processes.emulator import Emulator
 from processes.envoy import Envoy
 from processes.orders import OrderParts, order_parts
 from processes.program import ROOT
+from servers.token_service import TokenService
 from servers.upstream import Upstream, answers
 
 Launch = Callable[..., Envoy]
@@ -120,6 +122,31 @@ def launch(envoy_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     finally:
         for gateway in running:
             gateway.stop()
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """A way to get tokens, which the test names."""
+    return KINDS[request.param]
+
+
+@pytest.fixture
+def tokens(kind: Kind, emulator: Emulator) -> Iterator[TokenService]:
+    """A token service whose identity the emulator trusts."""
+    with kind.service() as service:
+        emulator.trust(identities=[service.rule])
+        yield service
+        assert not service.mistakes, service.mistakes
+
+
+@pytest.fixture
+def fetching(
+    configure: Callable[[], GatewayConfiguration], kind: Kind, tokens: TokenService
+) -> GatewayConfiguration:
+    """The configuration of a gateway that fetches its tokens there."""
+    made = configure().merge_plugin({"credentials": None})
+    made.clusters.append(upstream_cluster("tokens", tokens.port))
+    return made.merge_plugin({"credentials": kind.credentials})
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,7 @@ SICK: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         "No tokens for contoso: fetching them fails",
     ),
     "ServiceBusSecondaryKeyInUse": (
-        {NAMESPACE % "service_bus_secondary_key": "1x90"},
+        {NAMESPACE % "service_bus_secondary_key": "4x90"},
         {"namespace": "contoso"},
         "The secondary key signs for contoso",
     ),

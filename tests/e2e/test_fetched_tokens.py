@@ -2,92 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from clients import http1
 from clients.answer import Answer
-from clients.load import Load
 from configuration.gateway import GatewayConfiguration, upstream_cluster
+from configuration.identities import FEW, KINDS, SECRET, managed
 from contract import assert_accepted, assert_refused
 from processes.emulator import Emulator
 from processes.envoy import Envoy
 from servers import token_service
 from servers.token_service import TokenService
 
-SECRET = "k4n4ry&=+% é~secret"
-RESOURCE_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/u/i"
+
+def post(gateway: Envoy, path: str = "/raw") -> Answer:
+    return http1.request(gateway.port, "POST", path, body=b"x")
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A way to get tokens: the service, and the credentials that ask it."""
+def times_of_questions(tokens: TokenService) -> list[float]:
+    """When the service is asked, from now on."""
+    times: list[float] = []
+    check = tokens.check
 
-    service: Callable[[], TokenService]
-    credentials: dict
+    def note(request) -> str | None:
+        times.append(time.monotonic())
+        return check(request)
 
-
-def managed(source: str, **rest: object) -> dict:
-    return {"managed_identity": {"cluster": "tokens", "source": source, **rest}}
-
-
-KINDS = {
-    "imds": Kind(lambda: token_service.imds({}), managed("imds")),
-    "imds by client": Kind(
-        lambda: token_service.imds({"client_id": "c"}), managed("imds", client_id="c")
-    ),
-    "imds by object": Kind(
-        lambda: token_service.imds({"object_id": "o"}), managed("imds", object_id="o")
-    ),
-    "imds by resource": Kind(
-        lambda: token_service.imds({"msi_res_id": RESOURCE_ID}),
-        managed("imds", resource_id=RESOURCE_ID),
-    ),
-    "app service": Kind(
-        lambda: token_service.app_service({"principal_id": "o"}, "header-secret"),
-        managed("app_service", object_id="o", identity_header={"inline": "header-secret"}),
-    ),
-    "client secret": Kind(
-        lambda: token_service.entra("tenant", "client", SECRET),
-        {
-            "client_secret": {
-                "cluster": "tokens",
-                "tenant_id": "tenant",
-                "client_id": "client",
-                "secret": {"inline": SECRET},
-            }
-        },
-    ),
-}
-# One of each protocol, where the way to ask makes no difference.
-FEW = ["imds", "app service", "client secret"]
-
-
-@pytest.fixture
-def kind(request: pytest.FixtureRequest) -> Kind:
-    return KINDS[request.param]
-
-
-@pytest.fixture
-def tokens(kind: Kind, emulator: Emulator) -> Iterator[TokenService]:
-    """A token service whose identity the emulator trusts."""
-    with kind.service() as service:
-        emulator.trust(identities=[service.rule])
-        yield service
-        assert not service.mistakes, service.mistakes
-
-
-@pytest.fixture
-def configuration(
-    configure: Callable[[], GatewayConfiguration], kind: Kind, tokens: TokenService
-) -> GatewayConfiguration:
-    made = configure().merge_plugin({"credentials": None})
-    made.clusters.append(upstream_cluster("tokens", tokens.port))
-    return made.merge_plugin({"credentials": kind.credentials})
+    tokens.check = note
+    return times
 
 
 def numbers(gateway: Envoy) -> dict[str, int]:
@@ -96,15 +45,19 @@ def numbers(gateway: Envoy) -> dict[str, int]:
     return {name.rpartition(".")[2]: number for name, number in found.items()}
 
 
-def post(gateway: Envoy) -> Answer:
-    return http1.request(gateway.port, "POST", "/raw", body=b"x")
+def publish(path: Path, clusters: list[dict]) -> None:
+    """Tells Envoy of clusters, in one step."""
+    kind = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+    unready = path.with_suffix(".unready")
+    unready.write_text(json.dumps({"resources": [{"@type": kind, **each} for each in clusters]}))
+    unready.rename(path)
 
 
 @pytest.mark.parametrize("kind", KINDS, indirect=True)
 def test_the_first_token_is_there_before_the_first_request(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, emulator: Emulator
+    launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
-    gateway: Envoy = launch(configuration)
+    gateway: Envoy = launch(fetching)
     gateway.wait_until(lambda: tokens.granted, "first token")
     for _ in range(20):
         assert_accepted(post(gateway))
@@ -118,11 +71,11 @@ def test_the_first_token_is_there_before_the_first_request(
 
 @pytest.mark.parametrize("kind", FEW, indirect=True)
 def test_a_thousand_first_requests_cause_one_fetch(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, emulator: Emulator
+    launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
     tokens.open.clear()
-    configuration.merge_plugin({"delivery": {"timeout": "60s", "max_in_flight": 1000}})
-    gateway: Envoy = launch(configuration, concurrency=2)
+    fetching.merge_plugin({"delivery": {"timeout": "60s", "max_in_flight": 1000}})
+    gateway: Envoy = launch(fetching, concurrency=2)
     with ExitStack() as stack:
         waiting = [stack.enter_context(http1.Connection(gateway.port)) for _ in range(1000)]
         for connection in waiting:
@@ -141,37 +94,6 @@ def test_a_thousand_first_requests_cause_one_fetch(
     assert len(tokens.requests) == 1
 
 
-@pytest.mark.parametrize("kind", FEW, indirect=True)
-def test_tokens_are_renewed_under_load_and_nothing_is_lost(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, emulator: Emulator
-) -> None:
-    # A fifth of it is time enough for a renewal on a machine that is busy.
-    tokens.life = 8
-    gateway: Envoy = launch(configuration)
-    with Load(gateway) as load:
-        gateway.wait_until(lambda: tokens.granted >= 3, "three tokens")
-    for answer in load.answers:
-        assert_accepted(answer)
-    assert emulator.stored("raw").stored == len(load.answers)
-    assert emulator.refused() == []
-
-
-@pytest.mark.parametrize("kind", FEW, indirect=True)
-def test_a_valid_token_is_used_while_its_renewal_fails(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, emulator: Emulator
-) -> None:
-    tokens.life = 6
-    gateway: Envoy = launch(configuration)
-    gateway.wait_until(lambda: tokens.granted, "first token")
-    tokens.failing = ("500 Internal Server Error", "{}")
-    with Load(gateway, clients=1) as load:
-        gateway.wait_until(lambda: len(tokens.requests) >= 3, "renewals that fail")
-        tokens.failing = None
-        gateway.wait_until(lambda: tokens.granted >= 2, "second token")
-    for answer in load.answers:
-        assert_accepted(answer)
-
-
 FAILURES = {
     "404": ("404 Not Found", "{}"),
     "429": ("429 Too Many Requests", "{}"),
@@ -183,23 +105,91 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-@pytest.mark.parametrize("kind", ["imds"], indirect=True)
+@pytest.mark.parametrize("kind", FEW, indirect=True)
 def test_what_may_pass_is_asked_again_while_clients_wait(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, failure: tuple[str, str]
+    launch, fetching: GatewayConfiguration, tokens: TokenService, failure: tuple[str, str]
 ) -> None:
     tokens.failures = [failure, failure]
-    gateway: Envoy = launch(configuration)
+    gateway: Envoy = launch(fetching)
     assert_accepted(post(gateway))
     assert len(tokens.requests) == 3
+
+
+@pytest.mark.parametrize("kind", ["imds"], indirect=True)
+def test_an_upgrade_of_the_metadata_service_is_waited_for(
+    launch, fetching: GatewayConfiguration, tokens: TokenService
+) -> None:
+    tokens.failures = [("410 Gone", "{}")]
+    asked = times_of_questions(tokens)
+    gateway: Envoy = launch(fetching.merge_plugin({"delivery": {"timeout": "30s"}}))
+    assert_accepted(post(gateway))
+    first, second = asked
+    assert second - first >= 4.9
+
+
+@pytest.mark.parametrize("kind", FEW, indirect=True)
+def test_a_token_service_is_left_alone_for_as_long_as_it_asks(
+    launch, fetching: GatewayConfiguration, tokens: TokenService
+) -> None:
+    tokens.failures = [("429 Too Many Requests\r\nretry-after: 3", "{}")]
+    asked = times_of_questions(tokens)
+    gateway: Envoy = launch(fetching)
+    assert_accepted(post(gateway))
+    first, second = asked
+    assert second - first >= 2.9
+
+
+@pytest.mark.parametrize("kind", ["imds"], indirect=True)
+def test_a_first_question_that_gets_no_answer_is_asked_again(
+    launch, fetching: GatewayConfiguration, tokens: TokenService
+) -> None:
+    answer = tokens.script
+
+    def keep(connection, request, reader) -> bool:
+        tokens.script = answer
+        # Until Envoy gives up and closes.
+        connection.recv(1)
+        return False
+
+    tokens.script = keep
+    gateway: Envoy = launch(fetching.merge_plugin({"delivery": {"timeout": "60s"}}))
+    assert_accepted(post(gateway))
+    assert len(tokens.requests) == 2
+
+
+@pytest.mark.parametrize("kind", ["imds"], indirect=True)
+def test_the_cluster_of_the_token_service_may_come_later(
+    launch, fetching: GatewayConfiguration, tokens: TokenService, tmp_path: Path
+) -> None:
+    later = fetching.clusters.pop()
+    cds = tmp_path / "clusters" / "cds.yaml"
+    cds.parent.mkdir()
+    publish(cds, [])
+    fetching.document["dynamic_resources"] = {
+        "cds_config": {
+            "path_config_source": {
+                "path": str(cds),
+                "watched_directory": {"path": str(cds.parent)},
+            }
+        }
+    }
+    gateway: Envoy = launch(fetching.merge_plugin({"delivery": {"timeout": "60s"}}), concurrency=1)
+    gateway.wait_until(lambda: "Envoy knows no cluster" in gateway.log(), "question too early")
+    with ThreadPoolExecutor(1) as client:
+        # It comes before there is a cluster to ask, and waits.
+        early = client.submit(post, gateway)
+        publish(cds, [later])
+        assert_accepted(early.result())
+    assert tokens.granted == 1
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "403 Forbidden"])
 @pytest.mark.parametrize("kind", FEW, indirect=True)
 def test_what_will_not_pass_is_told_at_once(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, status: str
+    launch, fetching: GatewayConfiguration, tokens: TokenService, status: str
 ) -> None:
     tokens.failing = (status, '{"error": "invalid_client", "error_description": "k4n4ry"}')
-    gateway: Envoy = launch(configuration)
+    gateway: Envoy = launch(fetching)
     gateway.wait_until(lambda: tokens.requests, "question")
     answer = post(gateway)
     assert_refused(answer, "credentials_unavailable")
@@ -216,10 +206,10 @@ def test_what_will_not_pass_is_told_at_once(
 
 @pytest.mark.parametrize("kind", ["imds"], indirect=True)
 def test_clients_do_not_wait_for_ever(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, emulator: Emulator
+    launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
     tokens.open.clear()
-    gateway: Envoy = launch(configuration.merge_plugin({"delivery": {"timeout": "1s"}}))
+    gateway: Envoy = launch(fetching.merge_plugin({"delivery": {"timeout": "1s"}}))
     assert_refused(post(gateway), "credentials_unavailable")
     assert emulator.stored("raw").stored == 0
     tokens.open.set()
@@ -227,7 +217,7 @@ def test_clients_do_not_wait_for_ever(
 
 @pytest.mark.parametrize("kind", ["imds"], indirect=True)
 def test_a_question_that_is_lost_is_asked_again(
-    launch, configuration: GatewayConfiguration, tokens: TokenService
+    launch, fetching: GatewayConfiguration, tokens: TokenService
 ) -> None:
     answer = tokens.script
 
@@ -236,16 +226,16 @@ def test_a_question_that_is_lost_is_asked_again(
         return False
 
     tokens.script = lose
-    gateway: Envoy = launch(configuration)
+    gateway: Envoy = launch(fetching)
     assert_accepted(post(gateway))
     assert len(tokens.requests) == 2
 
 
 @pytest.mark.parametrize("kind", FEW, indirect=True)
 def test_a_token_that_service_bus_refuses_is_replaced(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, emulator: Emulator
+    launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
-    gateway: Envoy = launch(configuration)
+    gateway: Envoy = launch(fetching)
     assert_accepted(post(gateway))
     # All tokens so far are worth nothing any more.
     tokens.secret = "another-secret"
@@ -258,20 +248,42 @@ def test_a_token_that_service_bus_refuses_is_replaced(
 
 @pytest.mark.parametrize("kind", ["imds"], indirect=True)
 def test_an_identity_without_role_does_not_flood_the_token_service(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, emulator: Emulator
+    launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
     emulator.trust(identities=[tokens.rule.replace("Send", "Listen")])
-    gateway: Envoy = launch(configuration)
+    gateway: Envoy = launch(fetching)
     for _ in range(30):
         assert_refused(post(gateway), "broker_unauthorized")
     assert tokens.granted == 2
 
 
+@pytest.mark.parametrize("kind", ["imds"], indirect=True)
+def test_an_entity_without_role_takes_no_token_from_others(
+    launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
+) -> None:
+    emulator.trust(identities=[f"{tokens.rule};entity=raw"])
+    other = {"name": "other", "match": {"path": "/other"}, "send": {"queue": "typed"}}
+    gateway: Envoy = launch(fetching.add_plugin_routes([other]))
+    assert_accepted(post(gateway))
+    tokens.open.clear()
+    with ThreadPoolExecutor(1) as client:
+        refused = client.submit(post, gateway, "/other")
+        gateway.wait_until(lambda: len(tokens.requests) == 2, "question for another token")
+        for _ in range(20):
+            assert_accepted(post(gateway))
+        assert tokens.granted == 1
+        assert not refused.done()
+        tokens.open.set()
+        assert_refused(refused.result(), "broker_unauthorized")
+    assert_accepted(post(gateway))
+    assert len(tokens.requests) == 2
+
+
 @pytest.mark.parametrize("kind", FEW, indirect=True)
 def test_secrets_and_tokens_stay_inside(
-    launch, configuration: GatewayConfiguration, tokens: TokenService, emulator: Emulator
+    launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
-    gateway: Envoy = launch(configuration)
+    gateway: Envoy = launch(fetching)
     gateway.admin("/logging?wasm=trace", "POST")
     assert_accepted(post(gateway))
     emulator.trust(identities=[])
@@ -294,7 +306,9 @@ def test_two_namespaces_with_identities_of_their_own(
         token_service.entra("tenant", "client", SECRET) as client,
     ):
         client.identity = "client"
-        emulator.trust(identities=[machine.rule, client.rule])
+        # Whoever comes with the other's token is refused.
+        rules = [f"{machine.rule};entity=raw", f"{client.rule};entity=typed"]
+        emulator.trust(keys=[], identities=rules)
         made = configure().merge_plugin({"credentials": None})
         made.clusters.append(upstream_cluster("tokens", machine.port))
         made.clusters.append(upstream_cluster("entra", client.port))
@@ -306,7 +320,7 @@ def test_two_namespaces_with_identities_of_their_own(
                     "match": {"path": "/other"},
                     "namespace": "other.servicebus.windows.net",
                     "credentials": {"client_secret": entra},
-                    "send": {"queue": "raw"},
+                    "send": {"queue": "typed"},
                 }
             ]
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -53,25 +53,40 @@ def test_the_key_and_its_signatures_stay_inside(launch, configure, emulator: Emu
     assert not [line for line in ours if "SharedAccessSignature" in line or "sig=" in line]
 
 
+FROM_ENVIRONMENT = {"env": "SB_CANARY"}
+OTHER_KEY = {"inline": "b3RoZXI="}
+TENANT = {"cluster": "tokens", "tenant_id": "tenant", "client_id": "client"}
+SIGNED_ELSEWHERE = (
+    "Endpoint=sb://sbemulatorns.servicebus.windows.net/;SharedAccessSignature="
+    f"SharedAccessSignature sr=sbemulatorns&sig={KEY}&se=1&skn=send"
+)
+
+
+def sas(key: dict, **rest: dict) -> dict:
+    return {"sas": {"key_name": "send", "key": key, **rest}}
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a secret is configured, as a variable of Envoy's environment."""
 
-    credentials: dict
+    credentials: dict = field(default_factory=lambda: sas(OTHER_KEY))
+    # More members of the route.
+    route: dict = field(default_factory=dict)
     value: str = KEY
     # The secret itself travels in a header, which Envoy's own trace of HTTP shows.
     is_sent: bool = False
+    # Whether the first destination is to throttle, so that the second is used.
+    throttled: bool = False
 
 
-FROM_ENVIRONMENT = {"env": "SB_CANARY"}
-OTHER_KEY = {"inline": "b3RoZXI="}
-TENANT = {"cluster": "tokens", "tenant_id": "tenant", "client_id": "client"}
 PLACES = {
-    "connection string": Place({"connection_string": FROM_ENVIRONMENT}, CANARY),
-    "key": Place({"sas": {"key_name": "send", "key": FROM_ENVIRONMENT}}),
-    "secondary key": Place(
-        {"sas": {"key_name": "send", "key": OTHER_KEY, "secondary_key": FROM_ENVIRONMENT}}
+    "connection string": Place({"connection_string": FROM_ENVIRONMENT}, value=CANARY),
+    "signature": Place(
+        {"connection_string": FROM_ENVIRONMENT}, value=SIGNED_ELSEWHERE, is_sent=True
     ),
+    "key": Place(sas(FROM_ENVIRONMENT)),
+    "secondary key": Place(sas(OTHER_KEY, secondary_key=FROM_ENVIRONMENT)),
     "client secret": Place({"client_secret": TENANT | {"secret": FROM_ENVIRONMENT}}),
     "identity header": Place(
         {
@@ -82,6 +97,14 @@ PLACES = {
             }
         },
         is_sent=True,
+    ),
+    "key of a route": Place(route={"credentials": sas(FROM_ENVIRONMENT)}),
+    "key of a second destination": Place(
+        route={"fallback": {"queue": "typed", "credentials": sas(FROM_ENVIRONMENT)}},
+        throttled=True,
+    ),
+    "value that shows messages": Place(
+        route={"dry_run": {"header": "x-dry-run", "value": FROM_ENVIRONMENT}}
     ),
 }
 
@@ -100,17 +123,21 @@ def test_a_secret_shows_nowhere_at_any_level(
 ) -> None:
     service = (
         token_service.app_service({}, KEY)
-        if place.is_sent
+        if "managed_identity" in place.credentials
         else token_service.entra("tenant", "client", KEY)
     )
     with service:
         made = configure().merge_plugin({"credentials": None})
         made.merge_plugin({"credentials": place.credentials})
+        route = {"name": "canary", "match": {"path": "/canary"}, "send": {"queue": "raw"}}
+        made.add_plugin_routes([route | place.route])
         made.clusters.append(upstream_cluster("tokens", service.port))
         made.wasm["vm_config"]["environment_variables"]["host_env_keys"].append("SB_CANARY")
         # From the first line on: the module reads its secrets when it is configured.
         gateway: Envoy = launch(made, level="trace", variables={"SB_CANARY": place.value})
-        answer = http1.request(gateway.port, "POST", "/raw", body=b"x")
+        if place.throttled:
+            emulator.arm({"status": 429}, entity="raw")
+        answer = http1.request(gateway.port, "POST", "/canary", body=b"x")
         tracking_id = assert_refused(answer, "broker_unauthorized")
         line = f"tracking_id={tracking_id}"
         gateway.wait_until(lambda: line in gateway.log(), "line of the failure")

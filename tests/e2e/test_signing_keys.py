@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from clients import http1
 from clients.load import Load
@@ -14,6 +15,7 @@ from processes.envoy import Envoy
 
 NAME = "send-only"
 OLD, NEW, OTHER = (base64.b64encode(key * 32).decode() for key in (b"o", b"n", b"x"))
+NAMESPACE = "sbemulatorns.servicebus.windows.net"
 OF_THE_NAMESPACE = "service_bus.namespace.sbemulatorns_servicebus_windows_net."
 
 
@@ -35,8 +37,8 @@ def numbers(gateway: Envoy) -> dict[str, int]:
     return {name.partition(OF_THE_NAMESPACE)[2]: number for name, number in found.items()}
 
 
-def post(gateway: Envoy):
-    return http1.request(gateway.port, "POST", "/raw", body=b"x")
+def post(gateway: Envoy, path: str = "/raw"):
+    return http1.request(gateway.port, "POST", path, body=b"x")
 
 
 def test_a_key_is_rotated_under_load_and_nothing_is_lost(
@@ -54,11 +56,52 @@ def test_a_key_is_rotated_under_load_and_nothing_is_lost(
         assert_accepted(answer)
     assert emulator.stored("raw").stored == len(load.answers)
     found = numbers(gateway)
-    assert found["secondary_key"] == 1
     # Each worker finds out by itself.
     assert 1 <= found["key_switches"] <= 2
+    assert found["secondary_key"] == found["key_switches"]
     refused = {request["verdict"] for request in emulator.refused()}
     assert len(refused) == 1, refused
+    for line in ("token refused, a fresh one follows", "key refused, the secondary key signs"):
+        assert f"{line}: namespace={NAMESPACE}" in gateway.log()
+
+
+def test_entities_that_lose_a_key_together_switch_once(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator
+) -> None:
+    emulator.trust(keys=[f"{NAME}={OLD}", f"{NAME}={NEW}"])
+    made = signed_by(configure(), OLD, NEW)
+    made.add_plugin_routes(
+        [{"name": "other", "match": {"path": "/other"}, "send": {"queue": "typed"}}]
+    )
+    gateway: Envoy = launch(made, concurrency=1)
+    paths = ["/raw", "/other"]
+    for path in paths:
+        assert_accepted(post(gateway, path))
+    emulator.trust(keys=[f"{NAME}={NEW}"])
+    with ThreadPoolExecutor(len(paths)) as clients:
+        for _ in range(10):
+            for answer in clients.map(lambda path: post(gateway, path), paths):
+                assert_accepted(answer)
+    found = numbers(gateway)
+    assert (found["secondary_key"], found["key_switches"]) == (1, 1)
+    # Both entities may have found out by themselves: with the old token and a fresh one.
+    assert len(emulator.refused()) <= 4
+
+
+def test_an_entity_without_permission_takes_no_key_from_others(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator
+) -> None:
+    emulator.trust(keys=[f"{NAME}={OLD};entity=raw"])
+    made = signed_by(configure(), OLD, NEW)
+    made.add_plugin_routes(
+        [{"name": "other", "match": {"path": "/other"}, "send": {"queue": "typed"}}]
+    )
+    gateway: Envoy = launch(made, concurrency=1)
+    for _ in range(10):
+        assert_refused(post(gateway, "/other"), "broker_unauthorized")
+        assert_accepted(post(gateway))
+    assert "key_switches" not in numbers(gateway)
+    assert {request["path"] for request in emulator.refused()} == {"/typed/messages"}
 
 
 def test_when_both_keys_are_refused_the_client_is_told_so(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import base64
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,12 +16,10 @@ from configuration.gateway import GatewayConfiguration, connect
 from contract import assert_accepted, assert_refused
 from processes.emulator import Emulator
 from processes.envoy import Envoy
-from processes.program import ROOT, Program
+from processes.refresher import SHIPPED, refresher
 from servers import token_service
-from servers.token_service import TokenService
 from servers.upstream import answers
 
-SHIPPED = ROOT / "envoy" / "credentials"
 # Without a plus sign, which Envoy 1.36 does not encode.
 SECRET = "k4n4ry&=% é~secret"
 # What Envoy adds when it asks for tokens itself.
@@ -77,11 +73,18 @@ def test_envoy_adds_a_token_from_a_file(
 ) -> None:
     with token_service.imds({}) as service:
         emulator.trust(keys=[], identities=[service.rule])
-        write(folder, "service-bus-token", f"Bearer {service.token()}")
+        token = service.token()
+        write(folder, "service-bus-token", f"Bearer {token}")
         gateway: Envoy = launch(upstream(configure(), "token-file.yaml", folder))
-        for _ in range(5):
-            assert_accepted(post(gateway))
+        answers = [post(gateway) for _ in range(5)]
+        for answer in answers:
+            assert_accepted(answer)
         assert emulator.stored("raw").stored == 5
+        pages = ("/config_dump?include_eds", "/stats", "/clusters")
+        encoded = base64.b64encode(f"Bearer {token}".encode()).decode()
+        for shown in (*map(gateway.admin, pages), gateway.log(), str(answers)):
+            for form in (*token.split("."), encoded[:40]):
+                assert form not in shown
 
 
 def test_a_file_is_replaced_under_load_and_nothing_is_lost(
@@ -115,6 +118,42 @@ def test_without_a_token_nothing_is_sent(
     assert emulator.requests() == []
 
 
+def test_a_token_that_comes_late_ends_the_circuit_breakers_rest(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
+) -> None:
+    write(folder, "service-bus-token", "")
+    made = upstream(configure(), "token-file.yaml", folder)
+    breaker = {"failures": 5, "open_for": "2s"}
+    gateway: Envoy = launch(made.merge_plugin({"delivery": {"circuit_breaker": breaker}}))
+    reasons = [post(gateway).json()["reason"] for _ in range(6)]
+    assert reasons == ["broker_unreachable"] * 5 + ["circuit_open"]
+    with token_service.imds({}) as service:
+        emulator.trust(keys=[], identities=[service.rule])
+        write(folder, "service-bus-token", f"Bearer {service.token()}")
+        gateway.wait_until(lambda: post(gateway).status == 202, "202 with the token")
+
+
+def test_envoy_renews_its_token_from_entra_ahead(
+    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
+) -> None:
+    with token_service.entra("tenant", "client", SECRET, others=OF_ENVOY) as entra:
+        entra.life = 8
+        emulator.trust(keys=[], identities=[entra.rule])
+        write(folder, "client-secret", SECRET)
+        made = upstream(configure(), "client-secret.yaml", folder)
+        connect(made.clusters[-1], entra.port)
+        # Its certificate is Microsoft's.
+        del made.clusters[-1]["transport_socket"]
+        gateway: Envoy = launch(made)
+        gateway.wait_until(lambda: post(gateway).status == 202, "202 with a token")
+        first = entra.granted
+        with Load(gateway, clients=2) as load:
+            gateway.wait_until(lambda: entra.granted >= first + 4, "tokens after it")
+        for answer in load.answers:
+            assert_accepted(answer)
+        assert not entra.mistakes, entra.mistakes
+
+
 def test_envoy_asks_entra_with_a_client_secret(
     launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
 ) -> None:
@@ -138,29 +177,6 @@ def test_envoy_asks_entra_with_a_client_secret(
         assert "k4n4ry" not in gateway.log()
 
 
-@contextmanager
-def refresher(service: TokenService, folder: Path, assertion: str) -> Iterator[Program]:
-    """The shipped program, with the variables that Azure's webhook sets in a pod."""
-    projected = folder.parent / "projected-token"
-    projected.write_text(assertion)
-    program = Program(
-        "refresher",
-        [sys.executable, str(SHIPPED / "refresh_token.py"), "--output", str(folder / "token.yaml")],
-        folder.parent,
-        environment={
-            "PATH": os.environ["PATH"],
-            "AZURE_CLIENT_ID": "client",
-            "AZURE_TENANT_ID": "tenant",
-            "AZURE_FEDERATED_TOKEN_FILE": str(projected),
-            "AZURE_AUTHORITY_HOST": f"http://127.0.0.1:{service.port}/",
-        },
-    )
-    try:
-        yield program
-    finally:
-        program.stop()
-
-
 def test_a_workload_identity_is_refreshed_ahead(
     launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
 ) -> None:
@@ -168,7 +184,7 @@ def test_a_workload_identity_is_refreshed_ahead(
     with token_service.workload("tenant", "client", assertion) as service:
         service.life = 8
         emulator.trust(keys=[], identities=[service.rule])
-        with refresher(service, folder, assertion) as program:
+        with refresher(service.port, folder, assertion) as program:
             program.wait_until((folder / "token.yaml").exists, "first token")
             gateway: Envoy = launch(upstream(configure(), "token-file.yaml", folder))
             with Load(gateway, clients=2) as load:
@@ -178,15 +194,3 @@ def test_a_workload_identity_is_refreshed_ahead(
         assert emulator.stored("raw").stored == len(load.answers)
         assert not service.mistakes, service.mistakes
         assert program.stderr() == ""
-
-
-def test_a_workload_that_is_refused_says_why_without_its_token(folder: Path) -> None:
-    assertion = "header.k4n4ry.signature"
-    with token_service.workload("tenant", "client", assertion) as service:
-        description = '{"error": "invalid_client", "error_description": "k4n4ry"}'
-        service.failing = ("401 Unauthorized", description)
-        with refresher(service, folder, assertion) as program:
-            program.wait_until(program.stderr, "line of the failure")
-        host = f"http://127.0.0.1:{service.port}/"
-        assert program.stderr() == f"no token: {host} answered 401: invalid_client\n"
-        assert list(folder.iterdir()) == []

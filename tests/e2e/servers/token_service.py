@@ -35,10 +35,11 @@ class TokenService(Upstream):
         self.failing: tuple[str, str] | None = None
         self.mistakes: list[str] = []
         self.granted = 0
+        # What is wrong with a request, if anything.
+        self.check = check
         # Nothing is answered before it is set.
         self.open = threading.Event()
         self.open.set()
-        self._check = check
         self._texts = texts
         self._count = threading.Lock()
 
@@ -72,7 +73,7 @@ class TokenService(Upstream):
         return True
 
     def _decide(self, request: Incoming) -> tuple[str, str]:
-        mistake = self._check(request)
+        mistake = self.check(request)
         if mistake is not None:
             self.mistakes.append(mistake)
             return "400 Bad Request", json.dumps({"error": "invalid_request"})
