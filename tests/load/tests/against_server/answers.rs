@@ -68,8 +68,7 @@ async fn a_problem_is_booked_with_its_reason() {
 
 #[tokio::test]
 async fn a_client_rests_after_a_503_if_it_is_told_to() {
-    let server =
-        Server::start(|key| Reply::problem(503, "overloaded", "retry-after: 1\r\n", key));
+    let server = Server::start(|key| Reply::problem(503, "overloaded", "retry-after: 1\r\n", key));
     let url = server.url();
     let args = ["--requests", "4", "--connections", "1", "--backoff", "20ms"];
     let args = ["service-bus-load", "--url", &url].into_iter().chain(args);
