@@ -157,14 +157,14 @@ fn tracking_id(detail: &str) -> Option<String> {
 }
 
 /// Envoy's words for the resets that come before a connection: `Http::Utility::resetReasonToString`.
+/// After a try of a cluster's own `retry_policy` it says "retried and the latest reset reason", and
+/// nothing of the tries before, which may have been sent.
 fn not_connected(text: &str) -> bool {
-    const REASONS: [&str; 4] = [
-        "reset reason: remote connection failure",
-        "reset reason: local connection failure",
-        "reset reason: connection timeout",
-        "reset reason: overflow",
-    ];
-    text.starts_with("upstream connect error") && REASONS.iter().any(|r| text.contains(r))
+    const REASONS: [&str; 4] =
+        ["remote connection failure", "local connection failure", "connection timeout", "overflow"];
+    let reason = text
+        .strip_prefix("upstream connect error or disconnect/reset before headers. reset reason: ");
+    reason.is_some_and(|reason| REASONS.iter().any(|known| reason.starts_with(known)))
 }
 
 /// What a status of Service Bus means.
@@ -276,7 +276,8 @@ mod tests {
                        delayed connect error: Connection refused";
         let cases = [
             ("503", format!("{start}{refused}"), Reason::BrokerUnreachable),
-            ("503", format!("{start}retried and the latest {refused}"), Reason::BrokerUnreachable),
+            // Another try came before, and may have been sent.
+            ("503", format!("{start}retried and the latest {refused}"), Reason::OutcomeUnknown),
             ("503", format!("{start}reset reason: connection timeout"), Reason::BrokerUnreachable),
             ("503", format!("{start}reset reason: connection termination"), Reason::OutcomeUnknown),
             ("503", "some other words".to_owned(), Reason::OutcomeUnknown),
