@@ -25,6 +25,9 @@ const LOGGED_CHARS: usize = 400;
 /// Longest wish of a broker that is passed on: a day.
 const LONGEST_RETRY_AFTER: u32 = 86_400;
 
+/// How an Envoy begins to tell that it was not connected, or no longer.
+const CONNECT_ERROR: &str = "upstream connect error";
+
 /// What the end of a callout means for its messages, and for those after them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Verdict {
@@ -72,6 +75,10 @@ impl Answer {
         }
         if status == 201 {
             return Outcome::Accepted;
+        }
+        // A second Envoy on the way, for egress perhaps, reports its failures as ours does.
+        if status == 503 && self.text().starts_with(CONNECT_ERROR) {
+            return self.envoys_own(status);
         }
         let detail = self.detail();
         let reason = reason(status, &detail);
@@ -163,7 +170,8 @@ fn not_connected(text: &str) -> bool {
     const REASONS: [&str; 4] =
         ["remote connection failure", "local connection failure", "connection timeout", "overflow"];
     let reason = text
-        .strip_prefix("upstream connect error or disconnect/reset before headers. reset reason: ");
+        .strip_prefix(CONNECT_ERROR)
+        .and_then(|text| text.strip_prefix(" or disconnect/reset before headers. reset reason: "));
     reason.is_some_and(|reason| REASONS.iter().any(|known| reason.starts_with(known)))
 }
 
@@ -286,6 +294,20 @@ mod tests {
         ];
         for (status, text, reason) in cases {
             assert_eq!(verdict(&answer(status, false, &text)), reason, "{status} {text}");
+        }
+    }
+
+    #[test]
+    fn a_second_envoy_in_between_is_no_broker() {
+        let start = "upstream connect error or disconnect/reset before headers. ";
+        let cases = [
+            ("connection termination", Reason::OutcomeUnknown),
+            ("remote connection failure", Reason::BrokerUnreachable),
+        ];
+        for (reset, reason) in cases {
+            let answer = answer("503", true, &format!("{start}reset reason: {reset}"));
+            assert_eq!(verdict(&answer), reason, "{reset}");
+            assert!(answer.verdict().again && !answer.verdict().healthy);
         }
     }
 
