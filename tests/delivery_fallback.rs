@@ -28,6 +28,15 @@ fn worker(allow_duplicates: bool, delivery: Json) -> Worker {
     Worker::new(sender(json!({}), json!({}), json!({"routes": [route], "delivery": delivery})))
 }
 
+/// The same queue of the same namespace, by another way.
+fn by_another_cluster(delivery: Json) -> Worker {
+    let route = json!({
+        "name": "orders", "match": {"path": "/orders"}, "send": {"queue": "orders"},
+        "fallback": {"cluster": "north"}
+    });
+    Worker::new(sender(json!({}), json!({}), json!({"routes": [route], "delivery": delivery})))
+}
+
 fn once() -> Json {
     json!({"retries": {"max": 0}})
 }
@@ -132,6 +141,24 @@ fn it_is_tried_at_once_while_the_breaker_is_open() {
     worker.failure();
     worker.submit(3, b"{}");
     assert_eq!(worker.failure().reason, Reason::CircuitOpen);
+}
+
+#[test]
+fn two_ways_to_a_namespace_have_two_breakers() {
+    let delivery = json!({"retries": {"max": 0}, "circuit_breaker": {"failures": 1}});
+    let mut worker = by_another_cluster(delivery);
+    for stream in 1..=2 {
+        worker.submit(stream, b"{}");
+        let (mut attempt, mut callout) = worker.dispatched();
+        if stream == 1 {
+            assert_eq!(callout.cluster, "servicebus");
+            worker.answer(attempt, not_connected());
+            (attempt, callout) = worker.dispatched();
+        }
+        assert_eq!(callout.cluster, "north");
+        worker.answer(attempt, answer("201"));
+        assert_eq!(worker.settled(), (stream, None));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use envoy_service_bus::delivery::AttemptId;
 /// A callout of one of the workers.
 pub(crate) type By = (usize, AttemptId);
 
-/// What a namespace's breaker must be like.
+/// What the breaker of a way must be like.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     failures: u32,

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use envoy_service_bus::config::Destination;
 use envoy_service_bus::delivery::{Answer, Callout, DispatchError, StreamId};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::Headers;
 use envoy_service_bus::template::Attributes;
 
 use super::breaker::{Breaker, By};
-use super::broker::{self, Address, Fate};
+use super::broker::{self, Address, Fate, Way};
 use super::common::delivery::{answer, timed_out};
 use super::common::exchange::random;
 use super::common::tokens::{grant, says};
@@ -80,11 +81,10 @@ impl World {
             }
             Step::Send(submission) => {
                 let size = submission.message.size();
-                let first =
-                    (submission.destination.namespace.clone(), submission.entity.path.clone());
+                let first = (way(&submission.destination), submission.entity.path.clone());
                 let second = submission.fallback.as_ref().map(|fallback| {
                     let entity = fallback.entity.as_ref().unwrap_or(&submission.entity);
-                    (fallback.destination.namespace.clone(), entity.path.clone())
+                    (way(&fallback.destination), entity.path.clone())
                 });
                 delivery.submit(stream, submission, now);
                 let made = format!(r#"{{"n":{id},"poison":{poison}}}"#);
@@ -134,7 +134,7 @@ impl World {
         let ids = messages.iter().map(|message| message.id).collect::<Vec<_>>();
         self.tally.batches += u64::from(ids.len() > 1);
         self.budgets[by.0].sent(&ids, &to);
-        if self.broker.is_away(&to.0, &mut self.rng) {
+        if self.broker.is_away(&callout.cluster, &mut self.rng) {
             self.ledger.not_sent(&ids);
             self.budgets[by.0].lost(&ids);
             let unknown = self.rng.u8(0..10) == 0;
@@ -149,19 +149,19 @@ impl World {
             return self.refuse(by, unknown);
         }
         let Fate { stores, answer } =
-            self.broker.fate(&to.0, &messages, callout.timeout, &mut self.rng);
+            self.broker.fate(&callout.cluster, &messages, callout.timeout, &mut self.rng);
         if stores {
             self.broker.store(&to, &messages);
         }
         self.expect(by, Some(Send { to, ids, epoch }), callout.timeout, answer);
     }
 
-    fn breaker(&mut self, namespace: &str) -> Option<&mut Breaker> {
-        if !self.breakers.contains_key(namespace) {
+    fn breaker(&mut self, way: &Way) -> Option<&mut Breaker> {
+        if !self.breakers.contains_key(way) {
             let breaker = Breaker::new(&self.setup.sender.delivery)?;
-            self.breakers.insert(namespace.to_owned(), breaker);
+            self.breakers.insert(way.clone(), breaker);
         }
-        self.breakers.get_mut(namespace)
+        self.breakers.get_mut(way)
     }
 
     /// A lookup, or a question for a token.
@@ -266,6 +266,10 @@ impl World {
             }
         }
     }
+}
+
+fn way(destination: &Destination) -> Way {
+    (destination.namespace.clone(), destination.cluster.clone())
 }
 
 fn lookup_answer(_: &mut World) -> Answer {

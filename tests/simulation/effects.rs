@@ -70,7 +70,9 @@ impl World {
     fn tell(&mut self, worker: usize, event: &Event) {
         self.note(|| format!("w{worker}: {}", in_short(event)));
         let day = self.now();
-        let breaker = self.breakers.get_mut(event.namespace().as_str());
+        let namespace = event.namespace();
+        let way = (namespace.as_str().to_owned(), namespace.cluster().to_owned());
+        let breaker = self.breakers.get_mut(&way);
         match event {
             Event::BreakerOpened { .. } => breaker.unwrap().opened(day),
             Event::BreakerClosed { .. } => breaker.unwrap().closed(),

@@ -8,7 +8,7 @@ use envoy_service_bus::delivery::{Answer, StreamId};
 use fastrand::Rng;
 
 use super::breaker::{Breaker, By};
-use super::broker::Broker;
+use super::broker::{Broker, Way};
 use super::budget::Budget;
 use super::callouts::Sent;
 use super::common::NOW;
@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(super) workers: Vec<Worker>,
     pub(super) broker: Broker,
     pub(super) ledger: Ledger,
-    pub(super) breakers: BTreeMap<String, Breaker>,
+    pub(super) breakers: BTreeMap<Way, Breaker>,
     /// Of each worker.
     pub(super) budgets: Vec<Budget>,
     /// Callouts that are to be answered, or might be.
@@ -61,13 +61,7 @@ pub(crate) enum Happening {
 /// the time until forgotten callouts are looked for.
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
 /// Those that the broker's moods are drawn for.
-const NAMESPACES: [&str; 5] = [
-    "contoso.servicebus.windows.net",
-    "north.servicebus.windows.net",
-    "fabrikam.servicebus.windows.net",
-    "tokens",
-    "store",
-];
+const CLUSTERS: [&str; 6] = ["contoso", "egress", "north", "fabrikam", "tokens", "store"];
 
 impl World {
     pub(crate) fn new(seed: u64, requests: u32) -> Self {
@@ -219,7 +213,7 @@ impl World {
                 self.again(Duration::from_secs(10), Happening::SetClock);
             }
             Happening::Weather => {
-                let name = one_of(&mut self.rng, &NAMESPACES);
+                let name = one_of(&mut self.rng, &CLUSTERS);
                 let mood = self.broker.turn(name, self.setup.fair, &mut self.rng);
                 self.note(|| format!("{name} is {mood:?}"));
                 self.again(self.setup.weather, Happening::Weather);
