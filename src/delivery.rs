@@ -94,7 +94,7 @@ pub struct Delivery {
     last_id: u64,
     /// Messages and lookups that are not settled.
     open: usize,
-    /// Bytes of those messages.
+    /// Bytes of those messages, copies in batches included.
     bytes: usize,
     /// Parcels that are sent again.
     repeated: usize,
@@ -173,6 +173,7 @@ impl Delivery {
         let job = Job {
             stream,
             message,
+            copied: 0,
             deadline: self.clock.steady.saturating_add(timeout),
             halfway: self.clock.steady.saturating_add(timeout / 2),
             attempts: 0,

@@ -135,6 +135,33 @@ fn a_batch_is_no_larger_than_the_tier_takes() {
 }
 
 #[test]
+fn those_who_wait_are_held_twice_while_there_is_room() {
+    let delivery = json!({"batch": {}, "max_buffered_bytes": 10_000});
+    let sender = sender(json!({"queue": "orders"}), json!({}), json!({"delivery": delivery}));
+    let mut worker = Worker::new(sender);
+    worker.submit(0, b"{}");
+    let (first, _) = worker.dispatched();
+    worker.submit(1, &[1; 1_000]);
+    worker.nothing();
+    let held = worker.delivery.buffered_bytes();
+    assert!(held > 7_000, "each byte of the body, and its six in the array: {held}");
+    // There is room for the message, but not for its escaped copy.
+    worker.submit(2, &[1; 1_000]);
+    let (alone, callout) = worker.dispatched();
+    assert_eq!(*callout.body, [1; 1_000]);
+    worker.submit(3, &[1; 2_000]);
+    assert_eq!(worker.settled(), (3, Some(Reason::Overloaded)));
+    worker.answer(first, answer("201"));
+    worker.settled();
+    worker.answer(alone, answer("201"));
+    let (attempt, _) = worker.dispatched();
+    worker.settled();
+    worker.answer(attempt, answer("201"));
+    worker.settled();
+    assert_eq!(worker.delivery.buffered_bytes(), 0);
+}
+
+#[test]
 fn what_is_not_text_goes_by_itself() {
     let (mut worker, _) = busy(json!({}));
     worker.submit(1, b"{}");

@@ -15,6 +15,8 @@ use crate::reply::{Failure, Reason, Served};
 pub(super) struct Job {
     pub(super) stream: StreamId,
     pub(super) message: Outgoing,
+    /// Bytes of its copy in the array of a batch.
+    pub(super) copied: usize,
     /// When its client has waited for as long as it may.
     pub(super) deadline: Duration,
     /// When a second destination must be tried, if it is to have time.

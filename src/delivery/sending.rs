@@ -27,11 +27,13 @@ impl Delivery {
     /// Puts a job on its way: by itself, or on a lane.
     pub(super) fn take(&mut self, job: Job, way: usize) {
         let now = self.clock.steady;
+        let room = self.sender.delivery.max_buffered_bytes.saturating_sub(self.bytes);
         let Some(lanes) = &mut self.lanes else {
             let entity = Rc::clone(&job.entity);
             return self.send_new(Some(Parcel::new(vec![job], way, entity)));
         };
-        let Arrival { leaving, waits } = lanes.arrive(job, way, now);
+        let Arrival { leaving, waits, copied } = lanes.arrive(job, way, room, now);
+        self.bytes = self.bytes.saturating_add(copied);
         if let Some((lane, until)) = waits {
             self.timers.insert((until, Timer::Lane(lane)));
         }
@@ -187,7 +189,8 @@ impl Delivery {
         let (way, entity) = (parcel.way, Rc::clone(&parcel.entity));
         let jobs = std::mem::take(&mut parcel.jobs);
         self.end(parcel);
-        for job in jobs {
+        for mut job in jobs {
+            self.drop_copy(&mut job);
             self.send_new(Some(Parcel::new(vec![job], way, Rc::clone(&entity))));
         }
     }
@@ -202,7 +205,7 @@ impl Delivery {
     ) {
         self.leave_lane(&mut parcel);
         let retries = self.sender.delivery.retries;
-        let others = self.repeated - usize::from(parcel.repeated);
+        let others = self.repeated.saturating_sub(usize::from(parcel.repeated));
         parcel.sends += 1;
         // This parcel is not among those that are kept at the moment.
         let affordable = retries.affords(others, self.parcels.len() + 1);
@@ -248,6 +251,7 @@ impl Delivery {
             let failure = job.verdict(failure);
             return self.settle(&job, Outcome::Failed(failure));
         };
+        self.drop_copy(&mut job);
         job.in_doubt |= failure.reason.is_doubtful();
         job.fallback = None;
         job.served = Served::Fallback;
@@ -262,14 +266,19 @@ impl Delivery {
 
     fn settle(&mut self, job: &Job, outcome: Outcome) {
         self.open = self.open.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(job.message.size());
+        self.bytes = self.bytes.saturating_sub(job.message.size().saturating_add(job.copied));
         let Job { stream, attempts, served, .. } = *job;
         self.tell_stream(stream, Settlement { outcome, attempts, served });
     }
 
+    /// A job is in no batch any more.
+    fn drop_copy(&mut self, job: &mut Job) {
+        self.bytes = self.bytes.saturating_sub(std::mem::take(&mut job.copied));
+    }
+
     /// A parcel without jobs.
     fn end(&mut self, mut parcel: Parcel) {
-        self.repeated -= usize::from(parcel.repeated);
+        self.repeated = self.repeated.saturating_sub(usize::from(parcel.repeated));
         self.leave_lane(&mut parcel);
     }
 

@@ -16,6 +16,7 @@ use super::common::exchange::random;
 use super::common::tokens::{grant, says};
 use super::ledger::{Entry, History, status};
 use super::setup::one_of;
+use super::worker::Bytes;
 use super::world::{Happening, World};
 
 /// A callout that has left.
@@ -71,16 +72,17 @@ impl World {
         self.workers[worker].exchanges.insert(stream, exchange);
         self.note(|| format!("w{worker}: {id} comes to {path}, session {session:?}"));
         let config = self.setup.sender.delivery;
-        let (count, bytes) = self.open[worker];
+        let count = self.open[worker].count;
+        let held = self.workers[worker].delivery.buffered_bytes();
         let delivery = &mut self.workers[worker].delivery;
         let size = match step {
             Step::Inquire(inquiry) => {
                 delivery.inquire(stream, inquiry, now);
                 self.lookups.insert(id);
-                0
+                Bytes::default()
             }
             Step::Send(submission) => {
-                let size = submission.message.size();
+                let size = Bytes::of(&submission.message);
                 let first = (way(&submission.destination), submission.entity.path.clone());
                 let second = submission.fallback.as_ref().map(|fallback| {
                     let entity = fallback.entity.as_ref().unwrap_or(&submission.entity);
@@ -98,10 +100,11 @@ impl World {
             }
             other => panic!("{other:?}"),
         };
-        if count >= config.max_in_flight || bytes + size > config.max_buffered_bytes {
+        if count >= config.max_in_flight || held + size.least > config.max_buffered_bytes {
             self.too_many = Some(id);
         } else {
-            self.open[worker] = (count + 1, bytes + size);
+            self.open[worker].count += 1;
+            self.open[worker].bytes += size;
         }
         self.settle_down(worker);
         assert_eq!(self.too_many, None, "taken in spite of too many others");
@@ -224,7 +227,7 @@ impl World {
         if let Some(Send { to, ids, epoch }) = &send {
             let steady = self.workers[by.0].delivery.time();
             self.ledger.answered(by.1, ids, to, answer, steady);
-            self.budgets[by.0].ended(ids, to, self.open[by.0].0);
+            self.budgets[by.0].ended(ids, to, self.open[by.0].count);
             let healthy = status(answer).is_some_and(|status| status < 500);
             if let Some(breaker) = self.breaker(&to.0) {
                 if is_lost && !healthy {

@@ -6,6 +6,7 @@ use envoy_service_bus::reply::{Outcome, Reason, Settlement};
 
 use super::breaker::Breaker;
 use super::replay::{in_short, told};
+use super::worker::{Bytes, Open};
 use super::world::World;
 
 impl World {
@@ -20,10 +21,12 @@ impl World {
         }
         let delivery = &self.workers[worker].delivery;
         self.budgets[worker].rest(delivery.time());
-        let (count, bytes) = self.open[worker];
+        let Open { count, bytes } = self.open[worker];
         let config = &self.setup.sender.delivery;
-        assert_eq!((delivery.in_flight(), delivery.buffered_bytes()), (count, bytes));
-        assert!(count <= config.max_in_flight && bytes <= config.max_buffered_bytes);
+        let held = delivery.buffered_bytes();
+        assert_eq!(delivery.in_flight(), count);
+        assert!((bytes.least..=bytes.most).contains(&held), "{held} bytes are held: {bytes:?}");
+        assert!(count <= config.max_in_flight && held <= config.max_buffered_bytes);
         self.breakers.values().for_each(Breaker::rest);
         self.workers[worker].arm(self.real);
     }
@@ -32,7 +35,7 @@ impl World {
         let id = stream.0;
         self.note(|| format!("w{worker}: {id} is told {}", told(&settlement.outcome)));
         let size = if self.lookups.remove(&id) {
-            0
+            Bytes::default()
         } else {
             let (own, size) = self.ledger.settled(id, &settlement, &self.broker);
             assert_eq!(own, worker, "{id} is told by another worker");
@@ -47,8 +50,8 @@ impl World {
         if too_many {
             self.too_many = None;
         } else {
-            let (count, bytes) = &mut self.open[worker];
-            (*count, *bytes) = (*count - 1, *bytes - size);
+            self.open[worker].count -= 1;
+            self.open[worker].bytes -= size;
         }
         self.tally.told(reason);
         self.budgets[worker].settled(id);

@@ -8,6 +8,7 @@ use envoy_service_bus::delivery::{Answer, AttemptId, Callout};
 use envoy_service_bus::reply::{Outcome, Reason, Served, Settlement};
 
 use super::broker::{Address, Broker, Received, wish};
+use super::worker::Bytes;
 
 /// All messages of one life.
 pub(crate) struct Ledger {
@@ -26,7 +27,7 @@ pub(crate) struct Entry {
     pub(crate) second: Option<Address>,
     /// In its worker's steady time, as all times here.
     pub(crate) deadline: Duration,
-    pub(crate) size: usize,
+    pub(crate) size: Bytes,
     pub(crate) history: History,
 }
 
@@ -153,7 +154,7 @@ impl Ledger {
         id: u32,
         settlement: &Settlement,
         broker: &Broker,
-    ) -> (usize, usize) {
+    ) -> (usize, Bytes) {
         let entry = self.entry(id);
         assert!(!entry.is_told(), "{id} is told twice");
         let Settlement { outcome, attempts, served } = settlement;

@@ -1,12 +1,14 @@
 //! One worker of Envoy's, with its requests and its timer, as `filter` has them.
 
 use std::collections::BTreeMap;
+use std::ops::{AddAssign, SubAssign};
 use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::config::Sender;
 use envoy_service_bus::delivery::{Alarm, Delivery, StreamId};
 use envoy_service_bus::exchange::Exchange;
+use envoy_service_bus::message::Outgoing;
 use envoy_service_bus::shared::Shared;
 
 pub(crate) struct Worker {
@@ -15,6 +17,43 @@ pub(crate) struct Worker {
     /// When Envoy calls, in time that no clock can change.
     pub(crate) rings_at: Option<Duration>,
     alarm: Alarm,
+}
+
+/// What a worker has not settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) count: usize,
+    /// Bytes of the messages, and with a copy of each.
+    pub(crate) bytes: Bytes,
+}
+
+/// What a message takes, at least and at most: it may stand in a batch a second time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bytes {
+    pub(crate) least: usize,
+    pub(crate) most: usize,
+}
+
+impl Bytes {
+    pub(crate) fn of(message: &Outgoing) -> Self {
+        let least = message.size();
+        let copy = message.element().map_or(0, |element| element.len() + 1);
+        Self { least, most: least + copy }
+    }
+}
+
+impl AddAssign for Bytes {
+    fn add_assign(&mut self, other: Self) {
+        self.least += other.least;
+        self.most += other.most;
+    }
+}
+
+impl SubAssign for Bytes {
+    fn sub_assign(&mut self, other: Self) {
+        self.least -= other.least;
+        self.most -= other.most;
+    }
 }
 
 impl Worker {

@@ -17,7 +17,7 @@ use super::memory::Contended;
 use super::replay::note;
 use super::setup::{Setup, one_of};
 pub(crate) use super::tally::Tally;
-use super::worker::Worker;
+use super::worker::{Open, Worker};
 
 /// All of one life.
 pub(crate) struct World {
@@ -33,8 +33,8 @@ pub(crate) struct World {
     pub(super) sent: BTreeMap<By, Sent>,
     /// Lookups that are not settled.
     pub(super) lookups: BTreeSet<u32>,
-    /// Messages and lookups of each worker that are not settled, and their bytes.
-    pub(super) open: Vec<(usize, usize)>,
+    /// Messages and lookups of each worker that are not settled.
+    pub(super) open: Vec<Open>,
     /// The request that must be told that there are too many.
     pub(super) too_many: Option<u32>,
     /// Time that no clock can change.
@@ -74,7 +74,7 @@ impl World {
         let config = setup.sender.delivery;
         note(|| format!("{config:#?}"));
         Self {
-            open: vec![(0, 0); setup.workers],
+            open: vec![Open::default(); setup.workers],
             budgets: (0..setup.workers).map(|_| Budget::new(config.retries)).collect(),
             ledger: Ledger::new(config, setup.allow_duplicates),
             rng,
@@ -140,7 +140,7 @@ impl World {
             self.fall_asleep(worker);
         }
         for (worker, open) in self.workers.iter().zip(&self.open) {
-            assert_eq!(*open, (0, 0));
+            assert_eq!(*open, Open::default());
             assert_eq!(worker.delivery.in_flight(), 0);
             assert_eq!(worker.delivery.buffered_bytes(), 0);
             assert!(worker.exchanges.is_empty(), "clients without an answer");
