@@ -125,6 +125,27 @@ fn it_has_half_of_the_time() {
 }
 
 #[test]
+fn an_attempt_leaves_it_its_half_where_it_may_take_over() {
+    let delivery =
+        || json!({"timeout": "2s", "attempt_timeout": "1500ms", "retries": {"base": "1ms"}});
+    let timeouts = |allow_duplicates| {
+        let mut worker = worker(allow_duplicates, delivery());
+        worker.submit(1, b"{}");
+        let (attempt, first) = worker.dispatched();
+        worker.pass(Duration::from_millis(700));
+        worker.answer(attempt, answer("500"));
+        let (_, second) = worker.next_dispatch();
+        assert_eq!(second.cluster, "servicebus");
+        (first.timeout.as_millis(), second.timeout.as_millis())
+    };
+    let (first, second) = timeouts(true);
+    assert!(first == 1000 && (298..=300).contains(&second), "{first} {second}");
+    // What is in doubt goes nowhere else, and may have all of the time.
+    let (first, second) = timeouts(false);
+    assert!(first == 1500 && (1298..=1300).contains(&second), "{first} {second}");
+}
+
+#[test]
 fn it_is_tried_at_once_while_the_breaker_is_open() {
     let delivery = json!({"retries": {"max": 0}, "circuit_breaker": {"failures": 1}});
     let mut worker = worker(false, delivery);

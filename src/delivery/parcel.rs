@@ -108,6 +108,15 @@ impl Parcel {
         self.jobs.iter().map(|job| job.deadline).min()
     }
 
+    /// How long a callout may take that leaves a second destination its time, for a job that goes
+    /// there even when this one has no answer.
+    pub(super) fn before_halfway(&self, now: Duration) -> Option<Duration> {
+        let takes_over = |job: &&Job| job.second(Reason::OutcomeUnknown).is_some();
+        let left = |job: &Job| job.halfway.saturating_sub(now);
+        let most = self.jobs.iter().filter(takes_over).map(left);
+        most.filter(|left| *left >= Duration::from_millis(1)).min()
+    }
+
     /// Headers and body of its callout.
     pub(super) fn packed(&mut self) -> (Vec<(String, String)>, Rc<Vec<u8>>) {
         if let [job] = self.jobs.as_slice() {

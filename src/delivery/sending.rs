@@ -89,6 +89,7 @@ impl Delivery {
             },
         };
         let timeout = self.sender.delivery.attempt_timeout.min(deadline.saturating_sub(now));
+        let timeout = timeout.min(parcel.before_halfway(now).unwrap_or(timeout));
         let packed = parcel.packed();
         let bytes = packed.1.len();
         let namespace = Namespace(Rc::clone(&way.destination));
@@ -215,7 +216,7 @@ impl Delivery {
         let wait = retries.wait(parcel.sends, wish, &mut self.rng);
         let due = self.clock.steady.saturating_add(wait);
         let too_late = |job: &Job| {
-            is_late(job, due) || (due > job.halfway && job.second(failure.reason).is_some())
+            is_late(job, due) || (due >= job.halfway && job.second(failure.reason).is_some())
         };
         for job in parcel.remove(too_late) {
             self.fail_job(job, failure.clone());
