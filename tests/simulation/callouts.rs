@@ -230,8 +230,8 @@ impl World {
             self.budgets[by.0].ended(ids, to, self.open[by.0].count);
             let healthy = status(answer).is_some_and(|status| status < 500);
             if let Some(breaker) = self.breaker(&to.0) {
-                if is_lost && !healthy {
-                    breaker.perhaps_ended(by, *epoch, false);
+                if is_lost {
+                    breaker.perhaps_ended(by, *epoch, healthy);
                 } else {
                     breaker.ended(by, *epoch, healthy);
                 }
@@ -258,11 +258,8 @@ impl World {
             let Some(sent) = self.sent.get_mut(&by) else { continue };
             sent.is_lost = true;
             let (send, is_answered) = (sent.send.clone(), sent.is_answered);
-            if let Some(Send { to, ids, epoch }) = send {
+            if let Some(Send { ids, .. }) = send {
                 self.budgets[worker].lost(&ids);
-                if let Some(breaker) = self.breaker(&to.0) {
-                    breaker.perhaps_ended(by, epoch, false);
-                }
             }
             if !is_answered {
                 self.sent.remove(&by);
