@@ -84,7 +84,7 @@ impl Answer {
         let reason = reason(status, &detail);
         let mut failure = Failure::new(reason, format!("broker answered {status}: {detail}"));
         if reason == Reason::Throttled {
-            failure.retry_after = self.retry_after();
+            failure.retry_after = self.retry_after().or_else(|| wish(&detail));
         }
         failure.broker_tracking_id = tracking_id(&detail);
         Outcome::Failed(failure)
