@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::delivery::{Worker, answer, answer_saying, message, of_session, timed_out};
 use common::sender;
 use envoy_service_bus::delivery::{AttemptId, Callout};
-use envoy_service_bus::reply::{Reason, Settlement};
+use envoy_service_bus::reply::{Outcome, Reason, Settlement};
 use serde_json::{Value as Json, json};
 
 const BATCH: &str = "application/vnd.microsoft.servicebus.json";
@@ -105,6 +105,21 @@ fn nobody_waits_for_longer_than_the_linger() {
     worker.nothing();
     worker.pass(Duration::from_millis(1));
     assert!(ids(&worker.dispatched().1).is_empty(), "alone");
+}
+
+#[test]
+fn who_has_waited_too_long_for_company_is_not_told_of_tokens() {
+    let (mut worker, _) = busy(json!({"linger": "9500ms"}));
+    worker.submit(1, b"{}");
+    worker.pass(Duration::from_secs(10));
+    let told = [worker.settlement(), worker.settlement()];
+    let Some((_, Settlement { outcome: Outcome::Failed(failure), .. })) =
+        told.into_iter().find(|(stream, _)| *stream == 1)
+    else {
+        panic!("not told")
+    };
+    assert_eq!(failure.reason, Reason::Overloaded);
+    assert_eq!(failure.cause, "was not sent in time");
 }
 
 #[test]

@@ -71,6 +71,8 @@ pub(super) struct Parcel {
     pub(super) sends: u32,
     /// Sends after a token was refused.
     pub(super) second_chances: u32,
+    /// Whether it had to wait for a token.
+    pub(super) waited_for_token: bool,
     /// Whether it is to be sent again, or is being.
     pub(super) repeated: bool,
     /// How its last callout has failed.
@@ -87,6 +89,7 @@ impl Parcel {
             batch: None,
             sends: 0,
             second_chances: 0,
+            waited_for_token: false,
             repeated: false,
             last: None,
         }

@@ -54,8 +54,9 @@ impl Delivery {
         let Some(mut parcel) = self.parcels.remove(&id) else { return };
         let now = self.clock.steady;
         for job in parcel.remove(|job| is_late(job, now)) {
-            let failure = parcel.last.clone().unwrap_or_else(|| {
-                Failure::new(Reason::CredentialsUnavailable, "no token has come in time")
+            let failure = parcel.last.clone().unwrap_or_else(|| match parcel.waited_for_token {
+                true => Failure::new(Reason::CredentialsUnavailable, "no token has come in time"),
+                false => Failure::new(Reason::Overloaded, "was not sent in time"),
             });
             self.fail_job(job, failure);
         }
@@ -67,6 +68,7 @@ impl Delivery {
             Access::Token { value, stamp } => (Some(value), Some(stamp)),
             Access::Wait => {
                 way.waiting.push(id);
+                parcel.waited_for_token = true;
                 self.parcels.insert(id, parcel);
                 return;
             }

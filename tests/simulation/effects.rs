@@ -45,7 +45,9 @@ impl World {
             Outcome::Failed(failure) => Some(failure.reason),
             Outcome::Accepted | Outcome::Found(_) => None,
         };
-        let too_many = reason == Some(Reason::Overloaded);
+        let time = self.workers[worker].delivery.time();
+        let late = self.ledger.is_late(id, time);
+        let too_many = reason == Some(Reason::Overloaded) && !late;
         assert_eq!(too_many, self.too_many == Some(id), "{id}: {reason:?}");
         if too_many {
             self.too_many = None;

@@ -182,6 +182,12 @@ impl Ledger {
         (entry.worker, entry.size)
     }
 
+    /// Whether there is no time left to send a message.
+    pub(crate) fn is_late(&self, id: u32, now: Duration) -> bool {
+        let millisecond = Duration::from_millis(1);
+        self.entries.get(&id).is_some_and(|entry| now + millisecond > entry.deadline)
+    }
+
     /// Nothing more will happen.
     pub(crate) fn close(&self, broker: &Broker) {
         for (id, entry) in &self.entries {
