@@ -236,6 +236,27 @@ fn of_a_refused_batch_the_bad_message_fails_alone() {
 }
 
 #[test]
+fn who_is_sent_singly_has_no_more_retries_for_it() {
+    let (mut worker, first) = batch_of_three();
+    worker.answer(first, answer("503"));
+    for _ in 0..2 {
+        let (attempt, _) = worker.next_dispatch();
+        worker.answer(attempt, answer("503"));
+    }
+    let (attempt, callout) = worker.next_dispatch();
+    assert_eq!(ids(&callout), ["1", "2", "3"]);
+    worker.answer(attempt, answer("400"));
+    for _ in 0..3 {
+        let (attempt, callout) = worker.dispatched();
+        assert!(ids(&callout).is_empty(), "alone");
+        worker.answer(attempt, answer("503"));
+    }
+    let throttled: Vec<_> = (1..=3).map(|stream| (stream, Some(Reason::Throttled))).collect();
+    assert_eq!(told(&mut worker, 3), throttled);
+    assert!(worker.delivery.is_quiet());
+}
+
+#[test]
 fn what_all_have_in_common_fails_them_all() {
     for (status, reason) in [("404", Reason::EntityNotFound), ("403", Reason::QuotaExceeded)] {
         let (mut worker, attempt) = batch_of_three();

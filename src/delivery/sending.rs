@@ -189,12 +189,13 @@ impl Delivery {
 
     /// Each message of a refused batch by itself, so that a bad one fails alone.
     fn split(&mut self, mut parcel: Parcel) {
-        let (way, entity) = (parcel.way, Rc::clone(&parcel.entity));
+        let (way, entity, sends) = (parcel.way, Rc::clone(&parcel.entity), parcel.sends);
         let jobs = std::mem::take(&mut parcel.jobs);
         self.end(parcel);
         for mut job in jobs {
             self.drop_copy(&mut job);
-            self.send_new(Some(Parcel::new(vec![job], way, Rc::clone(&entity))));
+            let alone = Parcel::new(vec![job], way, Rc::clone(&entity));
+            self.send_new(Some(Parcel { sends, ..alone }));
         }
     }
 

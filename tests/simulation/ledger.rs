@@ -34,8 +34,8 @@ pub(crate) struct Entry {
 /// What has happened to a message.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Callouts by where they went and whether the message was alone.
-    callouts: BTreeMap<(Address, bool), u32>,
+    /// Callouts by where they went.
+    callouts: BTreeMap<Address, u32>,
     /// Those that Envoy has begun.
     attempts: u32,
     on_its_way: Option<(AttemptId, Duration)>,
@@ -78,7 +78,9 @@ impl Ledger {
         assert!(callout.timeout >= Duration::from_millis(1), "a timeout that Envoy has not");
         assert!(callout.timeout <= self.config.attempt_timeout, "{:?}", callout.timeout);
         let session = self.entry(messages[0].id).session;
-        let tries = 1 + self.config.retries.max + SECOND_CHANCES;
+        // In a batch, and once more by itself when the batch was refused.
+        let batches = 1 + u32::from(self.config.batch.is_some());
+        let tries = self.config.retries.max + batches * (1 + SECOND_CHANCES);
         let allow_duplicates = self.allow_duplicates;
         for Received { id, body } in messages {
             let entry = self.entry(*id);
@@ -91,7 +93,7 @@ impl Ledger {
             entry.goes_to(*id, to, alone, now, allow_duplicates);
             let history = &mut entry.history;
             history.attempts += 1;
-            let times = history.callouts.entry((to.clone(), alone)).or_default();
+            let times = history.callouts.entry(to.clone()).or_default();
             *times += 1;
             assert!(*times <= tries, "{id} leaves {times} times for {to:?}");
             history.on_its_way = Some((attempt, now + callout.timeout + Duration::from_secs(2)));
