@@ -112,6 +112,23 @@ impl Breaker {
         self.begin(Phase::Closed);
     }
 
+    /// A client is told that it is open, and when to come again.
+    pub(crate) fn refused(&self, retry_after: Option<u32>, day: Duration) {
+        let (since, span) = match self.phase {
+            Phase::Closed => panic!("refused by a closed breaker: {self:?}"),
+            Phase::Open { since } => (since, self.open_for),
+            Phase::Probing { since, .. } => (since, self.probe_time),
+        };
+        assert!(!is_over(since, span, day), "refused when the time is over: {self:?}");
+        let left = match self.phase {
+            Phase::Open { .. } => span - day.saturating_sub(since),
+            // Soon it will be known.
+            _ => Duration::ZERO,
+        };
+        let seconds = left.as_millis().div_ceil(1000).max(1);
+        assert_eq!(retry_after.map(u128::from), Some(seconds), "{self:?}");
+    }
+
     fn begin(&mut self, phase: Phase) {
         (self.phase, self.epoch, self.least, self.most) = (phase, self.epoch + 1, 0, 0);
     }

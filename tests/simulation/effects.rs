@@ -2,7 +2,7 @@
 
 use envoy_service_bus::delivery::{Effect, Event, StreamId};
 use envoy_service_bus::exchange::Step;
-use envoy_service_bus::reply::{Outcome, Reason, Settlement};
+use envoy_service_bus::reply::{Failure, Outcome, Reason, Settlement};
 
 use super::breaker::Breaker;
 use super::replay::{in_short, told};
@@ -54,6 +54,14 @@ impl World {
         } else {
             self.open[worker].count -= 1;
             self.open[worker].bytes -= size;
+        }
+        if let Outcome::Failed(Failure { reason: Reason::CircuitOpen, retry_after, .. }) =
+            settlement.outcome
+        {
+            let (way, _) = self.ledger.destination(id, settlement.served);
+            let breaker = self.breakers.get(way).unwrap_or_else(|| panic!("{way:?} has none"));
+            breaker.refused(retry_after, self.now());
+            self.tally.breaker_refused += 1;
         }
         self.tally.told(reason);
         self.budgets[worker].settled(id);

@@ -163,11 +163,7 @@ impl Ledger {
         assert_eq!(*attempts, entry.history.attempts, "attempts of {id}");
         match outcome {
             Outcome::Accepted => {
-                let at = if *served == Served::Primary {
-                    &entry.first
-                } else {
-                    entry.second.as_ref().unwrap()
-                };
+                let at = entry.destination(*served);
                 assert!(broker.has(at, id), "{id} is accepted, and not stored at {at:?}");
             }
             Outcome::Failed(failure) => {
@@ -182,6 +178,10 @@ impl Ledger {
         }
         entry.history.told = Some(outcome.clone());
         (entry.worker, entry.size)
+    }
+
+    pub(crate) fn destination(&self, id: u32, served: Served) -> &Address {
+        self.entries[&id].destination(served)
     }
 
     /// Whether there is no time left to send a message.
@@ -210,6 +210,13 @@ impl Ledger {
 }
 
 impl Entry {
+    fn destination(&self, served: Served) -> &Address {
+        match served {
+            Served::Primary => &self.first,
+            Served::Fallback => self.second.as_ref().unwrap(),
+        }
+    }
+
     fn is_told(&self) -> bool {
         self.history.told.is_some()
     }
