@@ -94,7 +94,18 @@ impl World {
                 let deadline = delivery.time() + config.timeout;
                 let session = session.filter(|_| path == "/raw");
                 let history = History::default();
-                let entry = Entry { worker, body, session, first, second, deadline, size, history };
+                let clock_was_set = self.workers[worker].may_ring_late;
+                let entry = Entry {
+                    worker,
+                    body,
+                    session,
+                    first,
+                    second,
+                    deadline,
+                    clock_was_set,
+                    size,
+                    history,
+                };
                 self.ledger.open(id, entry);
                 size
             }
@@ -201,6 +212,11 @@ impl World {
         let now = self.workers[by.0].delivery.time();
         let give_up = now + timeout + Duration::from_secs(2);
         let is_answered = answer.is_some();
+        if answer.as_ref().is_none_or(|(delay, _)| *delay > timeout)
+            && let Some(Send { ids, .. }) = &send
+        {
+            self.ledger.forgotten(ids);
+        }
         self.sent.insert(by, Sent { send, give_up, is_answered, is_lost: false });
         let Some((delay, answer)) = answer else { return };
         if self.rng.u8(0..50) == 0 {

@@ -34,10 +34,11 @@ impl World {
     fn settle(&mut self, worker: usize, stream: StreamId, settlement: Settlement) {
         let id = stream.0;
         self.note(|| format!("w{worker}: {id} is told {}", told(&settlement.outcome)));
+        let time = self.workers[worker].delivery.time();
         let size = if self.lookups.remove(&id) {
             Bytes::default()
         } else {
-            let (own, size) = self.ledger.settled(id, &settlement, &self.broker);
+            let (own, size) = self.ledger.settled(id, &settlement, &self.broker, time);
             assert_eq!(own, worker, "{id} is told by another worker");
             size
         };
@@ -45,7 +46,6 @@ impl World {
             Outcome::Failed(failure) => Some(failure.reason),
             Outcome::Accepted | Outcome::Found(_) => None,
         };
-        let time = self.workers[worker].delivery.time();
         let late = self.ledger.is_late(id, time);
         let too_many = reason == Some(Reason::Overloaded) && !late;
         assert_eq!(too_many, self.too_many == Some(id), "{id}: {reason:?}");

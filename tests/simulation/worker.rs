@@ -16,6 +16,8 @@ pub(crate) struct Worker {
     pub(crate) exchanges: BTreeMap<StreamId, Exchange>,
     /// When Envoy calls, in time that no clock can change.
     pub(crate) rings_at: Option<Duration>,
+    /// Whether the clock was set forward since the timer was set, which is in real time.
+    pub(crate) may_ring_late: bool,
     alarm: Alarm,
 }
 
@@ -62,6 +64,7 @@ impl Worker {
             delivery: Delivery::new(Rc::clone(sender), shared, seed),
             exchanges: BTreeMap::new(),
             rings_at: Some(Duration::ZERO),
+            may_ring_late: false,
             alarm: Alarm::default(),
         }
     }
@@ -69,12 +72,18 @@ impl Worker {
     /// Envoy's timer has rung.
     pub(crate) fn has_rung(&mut self) {
         self.alarm.has_rung();
-        self.rings_at = None;
+        (self.rings_at, self.may_ring_late) = (None, false);
     }
 
     /// Sees to it that Envoy calls in time.
     pub(crate) fn arm(&mut self, real: Duration) {
         let wait = self.alarm.set(self.delivery.wake(), self.delivery.time());
-        self.rings_at = wait.map(|wait| real + wait).or(self.rings_at);
+        if let Some(wait) = wait {
+            (self.rings_at, self.may_ring_late) = (Some(real + wait), false);
+        }
+    }
+
+    pub(crate) fn clock_was_set(&mut self) {
+        self.may_ring_late = self.rings_at.is_some();
     }
 }

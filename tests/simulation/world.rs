@@ -209,6 +209,10 @@ impl World {
                 let seconds = one_of(&mut self.rng, &[-7200, -60, -6, -4, 1, 4, 60, 7200]);
                 self.set += seconds * 1000;
                 self.tally.clocks_set += 1;
+                if seconds > 0 {
+                    self.ledger.clock_was_set();
+                    self.workers.iter_mut().for_each(Worker::clock_was_set);
+                }
                 self.note(|| format!("the clock is set by {seconds} s"));
                 self.again(Duration::from_secs(10), Happening::SetClock);
             }
