@@ -112,16 +112,37 @@ fn it_is_tried_after_the_retries() {
 
 #[test]
 fn it_has_half_of_the_time() {
-    let delivery = json!({"timeout": "2s", "retries": {"base": "10s", "cap": "10s", "max": 9}});
-    let mut worker = worker(false, delivery);
-    let start = worker.now;
-    worker.submit(1, b"{}");
-    let (attempt, callout) = worker.next_dispatch();
-    assert_eq!(callout.cluster, "servicebus");
-    worker.answer(attempt, not_connected());
-    let (_, callout) = worker.next_dispatch();
-    // Either the wait was short, or the second destination came first.
-    assert!(callout.cluster == "north" || worker.now - start <= Duration::from_secs(1));
+    let (half, whole) = (Duration::from_secs(1), Duration::from_secs(2));
+    let mut by_retry = 0;
+    for seed in 0..300 {
+        let allow_duplicates = seed % 2 == 0;
+        let delivery = json!({
+            "timeout": "2s", "retries": {"base": "300ms", "cap": "5s", "max": 9},
+            "circuit_breaker": {"failures": 0}
+        });
+        let mut worker = worker(allow_duplicates, delivery).seeded(seed);
+        let start = worker.now;
+        worker.submit(1, b"{}");
+        let (mut attempt, mut callout) = worker.next_dispatch();
+        let mut sends = 0;
+        while callout.cluster == "servicebus" {
+            sends += 1;
+            let silent = allow_duplicates && sends == 3;
+            // No answer at all, or one that takes a while.
+            worker.now += if silent { callout.timeout } else { Duration::from_millis(20) };
+            worker.answer(attempt, if silent { timed_out() } else { not_connected() });
+            (attempt, callout) = worker.next_dispatch();
+        }
+        assert_eq!(callout.cluster, "north");
+        let passed = worker.now - start;
+        // An answer may come a little after half of the time.
+        assert!(passed <= half + Duration::from_millis(20), "{seed}: {passed:?}");
+        assert_eq!(callout.timeout, whole - passed, "{seed}");
+        by_retry += sends - 1;
+        worker.answer(attempt, answer("201"));
+        assert_eq!(worker.settled(), (1, None));
+    }
+    assert!(by_retry > 300, "{by_retry}");
 }
 
 #[test]
