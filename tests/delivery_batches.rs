@@ -11,9 +11,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::delivery::{Worker, answer, answer_saying, message, of_session, timed_out};
+use common::delivery::{Worker, answer, answer_saying, message, of_session, timed_out, with_text};
 use common::sender;
 use envoy_service_bus::delivery::{AttemptId, Callout};
+use envoy_service_bus::message::TextProperty;
 use envoy_service_bus::reply::{Outcome, Reason, Settlement};
 use serde_json::{Value as Json, json};
 
@@ -150,6 +151,21 @@ fn a_batch_is_no_larger_than_the_tier_takes() {
 }
 
 #[test]
+fn where_the_tier_takes_more_a_batch_is_larger() {
+    let rest = json!({"max_body_bytes": 1_048_576, "delivery": {"batch": {}}});
+    let mut worker = Worker::new(sender(json!({"queue": "orders"}), json!({}), rest));
+    worker.submit(0, b"{}");
+    worker.dispatched();
+    for stream in 1..=5 {
+        worker.submit(stream, &[b'a'; 250_000]);
+    }
+    let (_, callout) = worker.dispatched();
+    assert_eq!(ids(&callout), ["1", "2", "3", "4"]);
+    assert!(callout.body.len() <= 1_048_576);
+    worker.nothing();
+}
+
+#[test]
 fn those_who_wait_are_held_twice_while_there_is_room() {
     let delivery = json!({"batch": {}, "max_buffered_bytes": 10_000});
     let sender = sender(json!({"queue": "orders"}), json!({}), json!({"delivery": delivery}));
@@ -201,6 +217,56 @@ fn a_session_has_its_own_batches() {
     worker.settled();
     worker.answer(b, answer("201"));
     assert!(ids(&worker.dispatched().1).is_empty(), "alone");
+}
+
+#[test]
+fn a_partition_key_has_its_own_batches() {
+    let mut worker = batching(json!({}));
+    let keyed = |id: &str, key| with_text(id, TextProperty::PartitionKey, key);
+    worker.submit(1, b"{}");
+    worker.submit_message(2, keyed("2", "a"));
+    worker.submit_message(3, keyed("3", "b"));
+    let [(plain, _), (a, _), (b, _)] = std::array::from_fn(|_| worker.dispatched());
+    for (stream, key) in [(4, "a"), (5, "b"), (6, "a"), (7, "b")] {
+        worker.submit_message(stream, keyed(&stream.to_string(), key));
+    }
+    worker.submit(8, b"{}");
+    worker.nothing();
+    for (attempt, next) in [(a, &["4", "6"][..]), (b, &["5", "7"]), (plain, &[])] {
+        worker.answer(attempt, answer("201"));
+        assert_eq!(ids(&worker.dispatched().1), next);
+        worker.settled();
+    }
+}
+
+#[test]
+fn credentials_have_their_own_batches() {
+    let route = |name: &str, key: &str| {
+        json!({
+            "name": name, "match": {"path": format!("/{name}")}, "send": {"queue": "orders"},
+            "credentials": {"sas": {"key_name": key, "key": {"inline": "a2V5"}}}
+        })
+    };
+    let routes = json!([route("one", "key-one"), route("two", "key-two")]);
+    let rest = json!({"routes": routes, "delivery": {"batch": {}}});
+    let mut worker = Worker::new(sender(json!({}), json!({}), rest));
+    for stream in 0..6 {
+        worker.submit_on(stream as usize % 2, stream, message(&stream.to_string(), b"{}"));
+    }
+    let first = [worker.dispatched(), worker.dispatched()];
+    worker.nothing();
+    for ((attempt, alone), (key, together)) in
+        first.into_iter().zip([("key-one", ["2", "4"]), ("key-two", ["3", "5"])])
+    {
+        worker.answer(attempt, answer("201"));
+        let (_, batch) = worker.dispatched();
+        assert_eq!(ids(&batch), together);
+        for callout in [&alone, &batch] {
+            let token = callout.headers.iter().find(|(name, _)| name == "authorization");
+            assert!(token.unwrap().1.ends_with(&format!("&skn={key}")), "{token:?}");
+        }
+        worker.settled();
+    }
 }
 
 /// A batch of messages 1 to 3 on its way.
