@@ -163,16 +163,29 @@ impl Template {
     /// When the request does not fit the expressions.
     pub fn reference(&self, scope: &Scope<'_>) -> Result<Option<String>, EvalError> {
         match &self.0 {
-            Kind::Mixed(_) => self.path(scope),
+            Kind::Mixed(_) => self.encoded(scope),
             Kind::Expression(_) | Kind::Literal(_) => self.text(scope),
         }
     }
 
-    /// Like `text`, for a path: what expressions insert is percent-encoded.
+    /// Like `text`, for a path: what expressions insert is percent-encoded, and may not lead
+    /// elsewhere by making a segment `.` or `..`.
     ///
     /// # Errors
     /// When the request does not fit the expressions.
     pub fn path(&self, scope: &Scope<'_>) -> Result<Option<String>, EvalError> {
+        let path = self.encoded(scope)?;
+        let leads_elsewhere = |path: &String| {
+            let path = path.split('?').next().unwrap_or_default();
+            path.split('/').any(|segment| matches!(segment, "." | ".."))
+        };
+        if self.literal().is_none() && path.as_ref().is_some_and(leads_elsewhere) {
+            return Err(EvalError::Failed);
+        }
+        Ok(path)
+    }
+
+    fn encoded(&self, scope: &Scope<'_>) -> Result<Option<String>, EvalError> {
         let encode = |text: String| crate::text::percent_encode(&text).to_string();
         match &self.0 {
             Kind::Literal(literal) => Ok(Some(literal.clone())),

@@ -39,6 +39,38 @@ fn a_lookup_asks_and_answers() {
 }
 
 #[test]
+fn a_lookup_stays_where_its_route_leads() {
+    let lookup = |path: &str| {
+        let lookup = json!({"cluster": "store", "authority": "store", "path": path});
+        let route = json!({"name": "status", "match": {"path_prefix": "/"}, "lookup": lookup});
+        sender(json!({}), json!({}), json!({"routes": [route]}))
+    };
+    let one = lookup("/status/${request.headers['x-id']}?of=${request.headers['x-id']}");
+    let two = lookup("/status/${request.headers['x-id']}${request.headers['x-id']}/it");
+    let cases = [
+        (&one, ".", false),
+        (&one, "..", false),
+        (&two, ".", false),
+        (&one, "...", true),
+        (&one, "a.b", true),
+        (&one, "%2e%2e", true),
+        (&one, "../..", true),
+        (&two, "..", true),
+    ];
+    for (sender, id, fits) in cases {
+        let mut exchange = Exchange::new(Rc::clone(sender), random);
+        let _ = exchange.headers_arrived(request(&[("x-id", id.as_bytes())]));
+        let step = exchange.request_ended(vec![], NOW, Attributes::default());
+        if fits {
+            assert!(matches!(step, Step::Inquire(_)), "{id}: {step:?}");
+        } else {
+            let (status, problem) = problem(step);
+            assert_eq!((status, &problem["reason"]), (400, &json!("invalid_message")), "{id}");
+        }
+    }
+}
+
+#[test]
 fn a_lookup_that_finds_no_json_fails() {
     let mut exchange = lookup_opened("/orders/1/status");
     let _ = exchange.request_ended(vec![], NOW, Attributes::default());

@@ -12,10 +12,11 @@ mod common;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::delivery::{Worker, answer, timed_out};
+use common::delivery::{Worker, answer, message, timed_out};
 use common::{NOW, plain_sender, sender};
 use envoy_service_bus::config::Sender;
 use envoy_service_bus::delivery::{Answer, DispatchError, Effect, Inquiry, StreamId};
+use envoy_service_bus::message::Property;
 use envoy_service_bus::reply::{Outcome, Reason};
 use serde_json::{Value as Json, json};
 
@@ -172,6 +173,21 @@ fn a_question_for_a_token_that_envoy_forgets_is_asked_again_without_hurry() {
     };
     assert_eq!(&*callout.cluster, "imds");
     assert!(worker.now < NOW + Duration::from_secs(15));
+}
+
+#[test]
+fn what_is_held_twice_counts_twice() {
+    let mut worker = Worker::new(once(json!({"max_buffered_bytes": 10_000})));
+    let mut exact = message("1", &[b'"'; 900]);
+    // In no header, so that the body stands in an array.
+    exact.properties.push(Property::text("stadt", "Zürich"));
+    worker.submit_message(1, exact);
+    let (attempt, callout) = worker.dispatched();
+    let held = worker.delivery.buffered_bytes();
+    assert!(callout.body.len() > 1800 && held >= 900 + callout.body.len(), "{held}");
+    worker.answer(attempt, answer("201"));
+    worker.settled();
+    assert_eq!(worker.delivery.buffered_bytes(), 0);
 }
 
 #[test]

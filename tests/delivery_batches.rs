@@ -11,10 +11,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::delivery::{Worker, answer, answer_saying, message, of_session, timed_out};
+use common::delivery::{Worker, answer, answer_saying, message, of_session, timed_out, with_text};
 use common::sender;
 use envoy_service_bus::delivery::{AttemptId, Callout};
-use envoy_service_bus::reply::{Reason, Settlement};
+use envoy_service_bus::message::TextProperty;
+use envoy_service_bus::reply::{Outcome, Reason, Settlement};
 use serde_json::{Value as Json, json};
 
 const BATCH: &str = "application/vnd.microsoft.servicebus.json";
@@ -107,6 +108,21 @@ fn nobody_waits_for_longer_than_the_linger() {
 }
 
 #[test]
+fn who_has_waited_too_long_for_company_is_not_told_of_tokens() {
+    let (mut worker, _) = busy(json!({"linger": "9500ms"}));
+    worker.submit(1, b"{}");
+    worker.pass(Duration::from_secs(10));
+    let told = [worker.settlement(), worker.settlement()];
+    let Some((_, Settlement { outcome: Outcome::Failed(failure), .. })) =
+        told.into_iter().find(|(stream, _)| *stream == 1)
+    else {
+        panic!("not told")
+    };
+    assert_eq!(failure.reason, Reason::Overloaded);
+    assert_eq!(failure.cause, "was not sent in time");
+}
+
+#[test]
 fn a_batch_has_a_largest_number_of_messages() {
     let (mut worker, _) = busy(json!({"max_messages": 2}));
     for stream in 1..=5 {
@@ -134,6 +150,48 @@ fn a_batch_is_no_larger_than_the_tier_takes() {
 }
 
 #[test]
+fn where_the_tier_takes_more_a_batch_is_larger() {
+    let rest = json!({"max_body_bytes": 1_048_576, "delivery": {"batch": {}}});
+    let mut worker = Worker::new(sender(json!({"queue": "orders"}), json!({}), rest));
+    worker.submit(0, b"{}");
+    worker.dispatched();
+    for stream in 1..=5 {
+        worker.submit(stream, &[b'a'; 250_000]);
+    }
+    let (_, callout) = worker.dispatched();
+    assert_eq!(ids(&callout), ["1", "2", "3", "4"]);
+    assert!(callout.body.len() <= 1_048_576);
+    worker.nothing();
+}
+
+#[test]
+fn those_who_wait_are_held_twice_while_there_is_room() {
+    let delivery = json!({"batch": {}, "max_buffered_bytes": 10_000});
+    let sender = sender(json!({"queue": "orders"}), json!({}), json!({"delivery": delivery}));
+    let mut worker = Worker::new(sender);
+    worker.submit(0, b"{}");
+    let (first, _) = worker.dispatched();
+    worker.submit(1, &[1; 1_000]);
+    worker.nothing();
+    let held = worker.delivery.buffered_bytes();
+    assert!(held > 7_000, "each byte of the body, and its six in the array: {held}");
+    // There is room for the message, but not for its escaped copy.
+    worker.submit(2, &[1; 1_000]);
+    let (alone, callout) = worker.dispatched();
+    assert_eq!(*callout.body, [1; 1_000]);
+    worker.submit(3, &[1; 2_000]);
+    assert_eq!(worker.settled(), (3, Some(Reason::Overloaded)));
+    worker.answer(first, answer("201"));
+    worker.settled();
+    worker.answer(alone, answer("201"));
+    let (attempt, _) = worker.dispatched();
+    worker.settled();
+    worker.answer(attempt, answer("201"));
+    worker.settled();
+    assert_eq!(worker.delivery.buffered_bytes(), 0);
+}
+
+#[test]
 fn what_is_not_text_goes_by_itself() {
     let (mut worker, _) = busy(json!({}));
     worker.submit(1, b"{}");
@@ -158,6 +216,56 @@ fn a_session_has_its_own_batches() {
     worker.settled();
     worker.answer(b, answer("201"));
     assert!(ids(&worker.dispatched().1).is_empty(), "alone");
+}
+
+#[test]
+fn a_partition_key_has_its_own_batches() {
+    let mut worker = batching(json!({}));
+    let keyed = |id: &str, key| with_text(id, TextProperty::PartitionKey, key);
+    worker.submit(1, b"{}");
+    worker.submit_message(2, keyed("2", "a"));
+    worker.submit_message(3, keyed("3", "b"));
+    let [(plain, _), (a, _), (b, _)] = std::array::from_fn(|_| worker.dispatched());
+    for (stream, key) in [(4, "a"), (5, "b"), (6, "a"), (7, "b")] {
+        worker.submit_message(stream, keyed(&stream.to_string(), key));
+    }
+    worker.submit(8, b"{}");
+    worker.nothing();
+    for (attempt, next) in [(a, &["4", "6"][..]), (b, &["5", "7"]), (plain, &[])] {
+        worker.answer(attempt, answer("201"));
+        assert_eq!(ids(&worker.dispatched().1), next);
+        worker.settled();
+    }
+}
+
+#[test]
+fn credentials_have_their_own_batches() {
+    let route = |name: &str, key: &str| {
+        json!({
+            "name": name, "match": {"path": format!("/{name}")}, "send": {"queue": "orders"},
+            "credentials": {"sas": {"key_name": key, "key": {"inline": "a2V5"}}}
+        })
+    };
+    let routes = json!([route("one", "key-one"), route("two", "key-two")]);
+    let rest = json!({"routes": routes, "delivery": {"batch": {}}});
+    let mut worker = Worker::new(sender(json!({}), json!({}), rest));
+    for stream in 0..6 {
+        worker.submit_on(stream as usize % 2, stream, message(&stream.to_string(), b"{}"));
+    }
+    let first = [worker.dispatched(), worker.dispatched()];
+    worker.nothing();
+    for ((attempt, alone), (key, together)) in
+        first.into_iter().zip([("key-one", ["2", "4"]), ("key-two", ["3", "5"])])
+    {
+        worker.answer(attempt, answer("201"));
+        let (_, batch) = worker.dispatched();
+        assert_eq!(ids(&batch), together);
+        for callout in [&alone, &batch] {
+            let token = callout.authorization.as_deref().unwrap();
+            assert!(token.ends_with(&format!("&skn={key}")), "{token}");
+        }
+        worker.settled();
+    }
 }
 
 /// A batch of messages 1 to 3 on its way.
@@ -190,6 +298,27 @@ fn of_a_refused_batch_the_bad_message_fails_alone() {
         );
         assert!(worker.delivery.is_quiet());
     }
+}
+
+#[test]
+fn who_is_sent_singly_has_no_more_retries_for_it() {
+    let (mut worker, first) = batch_of_three();
+    worker.answer(first, answer("503"));
+    for _ in 0..2 {
+        let (attempt, _) = worker.next_dispatch();
+        worker.answer(attempt, answer("503"));
+    }
+    let (attempt, callout) = worker.next_dispatch();
+    assert_eq!(ids(&callout), ["1", "2", "3"]);
+    worker.answer(attempt, answer("400"));
+    for _ in 0..3 {
+        let (attempt, callout) = worker.dispatched();
+        assert!(ids(&callout).is_empty(), "alone");
+        worker.answer(attempt, answer("503"));
+    }
+    let throttled: Vec<_> = (1..=3).map(|stream| (stream, Some(Reason::Throttled))).collect();
+    assert_eq!(told(&mut worker, 3), throttled);
+    assert!(worker.delivery.is_quiet());
 }
 
 #[test]

@@ -145,6 +145,32 @@ fn results_of_before_say_nothing_about_after() {
 }
 
 #[test]
+fn a_clock_that_is_set_forward_opens_nothing() {
+    let mut workers = workers();
+    for _ in 0..5 {
+        sent(&mut workers[0]);
+    }
+    workers[0].pass(Duration::from_secs(3600));
+    for _ in 0..5 {
+        assert_eq!(workers[0].failure().reason, Reason::OutcomeUnknown);
+    }
+    sent(&mut workers[0]);
+}
+
+#[test]
+fn a_probe_that_is_given_up_is_replaced_at_once() {
+    let mut workers = workers();
+    open(&mut workers);
+    pass(&mut workers, Duration::from_secs(30));
+    sent(&mut workers[0]);
+    pass(&mut workers, Duration::from_secs(3600));
+    assert_eq!(workers[0].failure().reason, Reason::OutcomeUnknown);
+    let probe = sent(&mut workers[1]);
+    end(&mut workers[1], probe, answer("201"));
+    sent(&mut workers[0]);
+}
+
+#[test]
 fn a_probe_that_is_lost_is_replaced() {
     let mut workers = workers();
     open(&mut workers);

@@ -28,6 +28,15 @@ fn worker(allow_duplicates: bool, delivery: Json) -> Worker {
     Worker::new(sender(json!({}), json!({}), json!({"routes": [route], "delivery": delivery})))
 }
 
+/// The same queue of the same namespace, by another way.
+fn by_another_cluster(delivery: Json) -> Worker {
+    let route = json!({
+        "name": "orders", "match": {"path": "/orders"}, "send": {"queue": "orders"},
+        "fallback": {"cluster": "north"}
+    });
+    Worker::new(sender(json!({}), json!({}), json!({"routes": [route], "delivery": delivery})))
+}
+
 fn once() -> Json {
     json!({"retries": {"max": 0}})
 }
@@ -103,16 +112,58 @@ fn it_is_tried_after_the_retries() {
 
 #[test]
 fn it_has_half_of_the_time() {
-    let delivery = json!({"timeout": "2s", "retries": {"base": "10s", "cap": "10s", "max": 9}});
-    let mut worker = worker(false, delivery);
-    let start = worker.now;
-    worker.submit(1, b"{}");
-    let (attempt, callout) = worker.next_dispatch();
-    assert_eq!(&*callout.cluster, "servicebus");
-    worker.answer(attempt, not_connected());
-    let (_, callout) = worker.next_dispatch();
-    // Either the wait was short, or the second destination came first.
-    assert!(&*callout.cluster == "north" || worker.now - start <= Duration::from_secs(1));
+    let (half, whole) = (Duration::from_secs(1), Duration::from_secs(2));
+    let mut by_retry = 0;
+    for seed in 0..300 {
+        let allow_duplicates = seed % 2 == 0;
+        let delivery = json!({
+            "timeout": "2s", "retries": {"base": "300ms", "cap": "5s", "max": 9},
+            "circuit_breaker": {"failures": 0}
+        });
+        let mut worker = worker(allow_duplicates, delivery).seeded(seed);
+        let start = worker.now;
+        worker.submit(1, b"{}");
+        let (mut attempt, mut callout) = worker.next_dispatch();
+        let mut sends = 0;
+        while &*callout.cluster == "servicebus" {
+            sends += 1;
+            let silent = allow_duplicates && sends == 3;
+            // No answer at all, or one that takes a while.
+            worker.now += if silent { callout.timeout } else { Duration::from_millis(20) };
+            worker.answer(attempt, if silent { timed_out() } else { not_connected() });
+            (attempt, callout) = worker.next_dispatch();
+        }
+        assert_eq!(&*callout.cluster, "north");
+        let passed = worker.now - start;
+        // An answer may come a little after half of the time.
+        assert!(passed <= half + Duration::from_millis(20), "{seed}: {passed:?}");
+        assert_eq!(callout.timeout, whole - passed, "{seed}");
+        by_retry += sends - 1;
+        worker.answer(attempt, answer("201"));
+        assert_eq!(worker.settled(), (1, None));
+    }
+    assert!(by_retry > 300, "{by_retry}");
+}
+
+#[test]
+fn an_attempt_leaves_it_its_half_where_it_may_take_over() {
+    let delivery =
+        || json!({"timeout": "2s", "attempt_timeout": "1500ms", "retries": {"base": "1ms"}});
+    let timeouts = |allow_duplicates| {
+        let mut worker = worker(allow_duplicates, delivery());
+        worker.submit(1, b"{}");
+        let (attempt, first) = worker.dispatched();
+        worker.pass(Duration::from_millis(700));
+        worker.answer(attempt, answer("500"));
+        let (_, second) = worker.next_dispatch();
+        assert_eq!(&*second.cluster, "servicebus");
+        (first.timeout.as_millis(), second.timeout.as_millis())
+    };
+    let (first, second) = timeouts(true);
+    assert!(first == 1000 && (298..=300).contains(&second), "{first} {second}");
+    // What is in doubt goes nowhere else, and may have all of the time.
+    let (first, second) = timeouts(false);
+    assert!(first == 1500 && (1298..=1300).contains(&second), "{first} {second}");
 }
 
 #[test]
@@ -132,6 +183,24 @@ fn it_is_tried_at_once_while_the_breaker_is_open() {
     worker.failure();
     worker.submit(3, b"{}");
     assert_eq!(worker.failure().reason, Reason::CircuitOpen);
+}
+
+#[test]
+fn two_ways_to_a_namespace_have_two_breakers() {
+    let delivery = json!({"retries": {"max": 0}, "circuit_breaker": {"failures": 1}});
+    let mut worker = by_another_cluster(delivery);
+    for stream in 1..=2 {
+        worker.submit(stream, b"{}");
+        let (mut attempt, mut callout) = worker.dispatched();
+        if stream == 1 {
+            assert_eq!(&*callout.cluster, "servicebus");
+            worker.answer(attempt, not_connected());
+            (attempt, callout) = worker.dispatched();
+        }
+        assert_eq!(&*callout.cluster, "north");
+        worker.answer(attempt, answer("201"));
+        assert_eq!(worker.settled(), (stream, None));
+    }
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn nothing_is_sent_again_after_the_client_has_its_answer() {
     let detail = "50009: Please wait 20 seconds and try again.";
     worker.answer(attempt, answer_saying("503", detail));
     let failure = worker.failure();
-    assert_eq!((failure.reason, failure.retry_after), (Reason::Throttled, None));
+    assert_eq!((failure.reason, failure.retry_after), (Reason::Throttled, Some(20)));
 }
 
 #[test]

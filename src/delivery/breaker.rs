@@ -1,9 +1,9 @@
-//! The circuit breaker of a namespace: after failures in a row nothing is sent for a while, then
-//! one probe decides. All workers share its state.
+//! The circuit breaker of a way to a namespace, by its cluster: after failures in a row nothing is
+//! sent for a while, then one probe decides. All workers share its state.
 
 use std::time::Duration;
 
-use crate::config::BreakerConfig;
+use crate::config::{BreakerConfig, Destination};
 use crate::shared::Shared;
 
 /// One worker's hand on the breaker.
@@ -68,9 +68,14 @@ const MOMENT: Duration = Duration::from_secs(5);
 const WHILE_PROBING: Duration = Duration::from_secs(1);
 
 impl Breaker {
-    pub(super) fn new(namespace: &str, config: BreakerConfig, attempt_timeout: Duration) -> Self {
+    pub(super) fn new(
+        destination: &Destination,
+        config: BreakerConfig,
+        attempt_timeout: Duration,
+    ) -> Self {
+        let Destination { namespace, cluster, .. } = destination;
         Self {
-            key: format!("service_bus.breaker.{namespace}"),
+            key: format!("service_bus.breaker.{namespace}/{cluster}"),
             config,
             probe_time: attempt_timeout.saturating_add(Duration::from_secs(2)),
             failing: false,

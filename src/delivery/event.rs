@@ -30,12 +30,12 @@ pub enum Event {
         /// The namespace that it goes to now.
         namespace: Namespace,
     },
-    /// The circuit breaker of a namespace has opened: nothing is sent there.
+    /// The circuit breaker of a namespace and its cluster has opened: nothing is sent there.
     BreakerOpened {
         /// The namespace.
         namespace: Namespace,
     },
-    /// The circuit breaker of a namespace has closed.
+    /// The circuit breaker of a namespace and its cluster has closed.
     BreakerClosed {
         /// The namespace.
         namespace: Namespace,
@@ -71,6 +71,11 @@ impl Namespace {
     /// Its host.
     pub fn as_str(&self) -> &str {
         &self.0.namespace
+    }
+
+    /// The cluster that leads there.
+    pub fn cluster(&self) -> &str {
+        &self.0.cluster
     }
 
     /// Where its destination is: the same for each event of one destination, and of no other.

@@ -49,6 +49,8 @@ pub(super) struct Arrival {
     pub(super) leaving: Vec<Parcel>,
     /// A lane where somebody has begun to wait, and until when.
     pub(super) waits: Option<(LaneId, Duration)>,
+    /// Bytes of the copy that was put into a batch.
+    pub(super) copied: usize,
 }
 
 impl Lanes {
@@ -56,8 +58,14 @@ impl Lanes {
         Self { config, most_bytes, by_key: BTreeMap::new(), lanes: BTreeMap::new(), last: 0 }
     }
 
-    /// A message arrives.
-    pub(super) fn arrive(&mut self, job: Job, way: usize, now: Duration) -> Arrival {
+    /// A message arrives; a copy of it may have so many bytes.
+    pub(super) fn arrive(
+        &mut self,
+        mut job: Job,
+        way: usize,
+        room: usize,
+        now: Duration,
+    ) -> Arrival {
         let partition = job.message.partition().map(Rc::from);
         let key = Key { way, entity: Rc::clone(&job.entity), partition };
         let id = *self.by_key.entry(key.clone()).or_insert_with(|| {
@@ -72,14 +80,16 @@ impl Lanes {
             leaves_at: now,
         });
         if lane.on_their_way == 0 && lane.waiting.is_empty() {
-            return Arrival { leaving: vec![lane.alone(job, id)], waits: None };
+            return Arrival { leaving: vec![lane.alone(job, id)], ..Arrival::default() };
         }
-        // Two brackets. What is larger than a batch may still be sent by itself.
-        let fits = |element: &Vec<u8>| element.len() + 2 <= self.most_bytes;
+        // Two brackets. What is larger than a batch may still be sent by itself, which needs no
+        // copy.
+        let fits = |element: &Vec<u8>| element.len() + 2 <= self.most_bytes.min(room);
         let Some(element) = job.message.element().filter(fits) else {
-            return Arrival { leaving: vec![lane.alone(job, id)], waits: None };
+            return Arrival { leaving: vec![lane.alone(job, id)], ..Arrival::default() };
         };
-        let mut arrival = Arrival::default();
+        job.copied = element.len() + 1;
+        let mut arrival = Arrival { copied: job.copied, ..Arrival::default() };
         if lane.array.len() + element.len() + 2 > self.most_bytes {
             arrival.leaving.extend(lane.leave(id));
         }

@@ -17,6 +17,8 @@ use crate::reply::{Failure, Reason, Served};
 pub(super) struct Job {
     pub(super) stream: StreamId,
     pub(super) message: Outgoing,
+    /// Bytes of its copy in the array of a batch.
+    pub(super) copied: usize,
     /// When its client has waited for as long as it may.
     pub(super) deadline: Duration,
     /// When a second destination must be tried, if it is to have time.
@@ -73,6 +75,8 @@ pub(super) struct Parcel {
     pub(super) second_chances: u32,
     /// The token that was refused to it last.
     pub(super) refused: Option<Stamp>,
+    /// Whether it had to wait for a token.
+    pub(super) waited_for_token: bool,
     /// Whether it is to be sent again, or is being.
     pub(super) repeated: bool,
     /// How its last callout has failed.
@@ -90,6 +94,7 @@ impl Parcel {
             sends: 0,
             second_chances: 0,
             refused: None,
+            waited_for_token: false,
             repeated: false,
             last: None,
         }
@@ -109,6 +114,15 @@ impl Parcel {
     /// When the first of its clients has waited for as long as it may.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.jobs.iter().map(|job| job.deadline).min()
+    }
+
+    /// How long a callout may take that leaves a second destination its time, for a job that goes
+    /// there even when this one has no answer.
+    pub(super) fn before_halfway(&self, now: Duration) -> Option<Duration> {
+        let takes_over = |job: &&Job| job.second(Reason::OutcomeUnknown).is_some();
+        let left = |job: &Job| job.halfway.saturating_sub(now);
+        let most = self.jobs.iter().filter(takes_over).map(left);
+        most.filter(|left| *left >= Duration::from_millis(1)).min()
     }
 
     /// Headers and body of its callout.

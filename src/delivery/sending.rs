@@ -27,11 +27,13 @@ impl Delivery {
     /// Puts a job on its way: by itself, or on a lane.
     pub(super) fn take(&mut self, job: Job, way: usize) {
         let now = self.clock.steady;
+        let room = self.sender.delivery.max_buffered_bytes.saturating_sub(self.bytes);
         let Some(lanes) = &mut self.lanes else {
             let entity = Rc::clone(&job.entity);
             return self.send_new(Some(Parcel::new(vec![job], way, entity)));
         };
-        let Arrival { leaving, waits } = lanes.arrive(job, way, now);
+        let Arrival { leaving, waits, copied } = lanes.arrive(job, way, room, now);
+        self.bytes = self.bytes.saturating_add(copied);
         if let Some((lane, until)) = waits {
             self.timers.insert((until, Timer::Lane(lane)));
         }
@@ -52,8 +54,9 @@ impl Delivery {
         let Some(mut parcel) = self.parcels.remove(&id) else { return };
         let now = self.clock.steady;
         for job in parcel.remove(|job| is_late(job, now)) {
-            let failure = parcel.last.clone().unwrap_or_else(|| {
-                Failure::new(Reason::CredentialsUnavailable, "no token has come in time")
+            let failure = parcel.last.clone().unwrap_or_else(|| match parcel.waited_for_token {
+                true => Failure::new(Reason::CredentialsUnavailable, "no token has come in time"),
+                false => Failure::new(Reason::Overloaded, "was not sent in time"),
             });
             self.fail_job(job, failure);
         }
@@ -66,6 +69,7 @@ impl Delivery {
             Access::Token { value, stamp } => (Some(value), Some(stamp)),
             Access::Wait => {
                 way.waiting.push(id);
+                parcel.waited_for_token = true;
                 self.parcels.insert(id, parcel);
                 return;
             }
@@ -88,6 +92,7 @@ impl Delivery {
             },
         };
         let timeout = self.sender.delivery.attempt_timeout.min(deadline.saturating_sub(now));
+        let timeout = timeout.min(parcel.before_halfway(now).unwrap_or(timeout));
         let packed = parcel.packed();
         let bytes = packed.1.len();
         let namespace = Namespace(Rc::clone(&way.destination));
@@ -188,11 +193,13 @@ impl Delivery {
 
     /// Each message of a refused batch by itself, so that a bad one fails alone.
     fn split(&mut self, mut parcel: Parcel) {
-        let (way, entity) = (parcel.way, Rc::clone(&parcel.entity));
+        let (way, entity, sends) = (parcel.way, Rc::clone(&parcel.entity), parcel.sends);
         let jobs = std::mem::take(&mut parcel.jobs);
         self.end(parcel);
-        for job in jobs {
-            self.send_new(Some(Parcel::new(vec![job], way, Rc::clone(&entity))));
+        for mut job in jobs {
+            self.drop_copy(&mut job);
+            let alone = Parcel::new(vec![job], way, Rc::clone(&entity));
+            self.send_new(Some(Parcel { sends, ..alone }));
         }
     }
 
@@ -206,7 +213,7 @@ impl Delivery {
     ) {
         self.leave_lane(&mut parcel);
         let retries = self.sender.delivery.retries;
-        let others = self.repeated - usize::from(parcel.repeated);
+        let others = self.repeated.saturating_sub(usize::from(parcel.repeated));
         parcel.sends += 1;
         // This parcel is not among those that are kept at the moment.
         let affordable = retries.affords(others, self.parcels.len() + 1);
@@ -216,7 +223,7 @@ impl Delivery {
         let wait = retries.wait(parcel.sends, wish, &mut self.rng);
         let due = self.clock.steady.saturating_add(wait);
         let too_late = |job: &Job| {
-            is_late(job, due) || (due > job.halfway && job.second(failure.reason).is_some())
+            is_late(job, due) || (due >= job.halfway && job.second(failure.reason).is_some())
         };
         for job in parcel.remove(too_late) {
             self.fail_job(job, failure.clone());
@@ -252,6 +259,7 @@ impl Delivery {
             let failure = job.verdict(failure);
             return self.settle(&job, Outcome::Failed(failure));
         };
+        self.drop_copy(&mut job);
         job.in_doubt |= failure.reason.is_doubtful();
         job.fallback = None;
         job.served = Served::Fallback;
@@ -266,14 +274,19 @@ impl Delivery {
 
     fn settle(&mut self, job: &Job, outcome: Outcome) {
         self.open = self.open.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(job.message.size());
+        self.bytes = self.bytes.saturating_sub(job.message.size().saturating_add(job.copied));
         let Job { stream, attempts, served, .. } = *job;
         self.tell_stream(stream, Settlement { outcome, attempts, served });
     }
 
+    /// A job is in no batch any more.
+    fn drop_copy(&mut self, job: &mut Job) {
+        self.bytes = self.bytes.saturating_sub(std::mem::take(&mut job.copied));
+    }
+
     /// A parcel without jobs.
     fn end(&mut self, mut parcel: Parcel) {
-        self.repeated -= usize::from(parcel.repeated);
+        self.repeated = self.repeated.saturating_sub(usize::from(parcel.repeated));
         self.leave_lane(&mut parcel);
     }
 

@@ -37,6 +37,9 @@ const LOGGED_CHARS: usize = 400;
 /// Longest wish of a broker that is passed on: a day.
 const LONGEST_RETRY_AFTER: u32 = 86_400;
 
+/// How an Envoy begins to tell that it was not connected, or no longer.
+const CONNECT_ERROR: &str = "upstream connect error";
+
 /// What the end of a callout means for its messages, and for those after them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Verdict {
@@ -85,11 +88,15 @@ impl Answer {
         if status == 201 {
             return Outcome::Accepted;
         }
+        // A second Envoy on the way, for egress perhaps, reports its failures as ours does.
+        if status == 503 && self.text().starts_with(CONNECT_ERROR) {
+            return self.envoys_own(status);
+        }
         let detail = self.detail();
         let reason = reason(status, &detail);
         let mut failure = Failure::new(reason, format!("broker answered {status}: {detail}"));
         if reason == Reason::Throttled {
-            failure.retry_after = self.retry_after();
+            failure.retry_after = self.retry_after().or_else(|| wish(&detail));
         }
         failure.broker_tracking_id = tracking_id(&detail);
         Outcome::Failed(failure)
@@ -169,14 +176,15 @@ fn tracking_id(detail: &str) -> Option<String> {
 }
 
 /// Envoy's words for the resets that come before a connection: `Http::Utility::resetReasonToString`.
+/// After a try of a cluster's own `retry_policy` it says "retried and the latest reset reason", and
+/// nothing of the tries before, which may have been sent.
 fn not_connected(text: &str) -> bool {
-    const REASONS: [&str; 4] = [
-        "reset reason: remote connection failure",
-        "reset reason: local connection failure",
-        "reset reason: connection timeout",
-        "reset reason: overflow",
-    ];
-    text.starts_with("upstream connect error") && REASONS.iter().any(|r| text.contains(r))
+    const REASONS: [&str; 4] =
+        ["remote connection failure", "local connection failure", "connection timeout", "overflow"];
+    let reason = text
+        .strip_prefix(CONNECT_ERROR)
+        .and_then(|text| text.strip_prefix(" or disconnect/reset before headers. reset reason: "));
+    reason.is_some_and(|reason| REASONS.iter().any(|known| reason.starts_with(known)))
 }
 
 /// What a status of Service Bus means.
@@ -288,7 +296,8 @@ mod tests {
                        delayed connect error: Connection refused";
         let cases = [
             ("503", format!("{start}{refused}"), Reason::BrokerUnreachable),
-            ("503", format!("{start}retried and the latest {refused}"), Reason::BrokerUnreachable),
+            // Another try came before, and may have been sent.
+            ("503", format!("{start}retried and the latest {refused}"), Reason::OutcomeUnknown),
             ("503", format!("{start}reset reason: connection timeout"), Reason::BrokerUnreachable),
             ("503", format!("{start}reset reason: connection termination"), Reason::OutcomeUnknown),
             ("503", "some other words".to_owned(), Reason::OutcomeUnknown),
@@ -297,6 +306,20 @@ mod tests {
         ];
         for (status, text, reason) in cases {
             assert_eq!(verdict(&answer(status, false, &text)), reason, "{status} {text}");
+        }
+    }
+
+    #[test]
+    fn a_second_envoy_in_between_is_no_broker() {
+        let start = "upstream connect error or disconnect/reset before headers. ";
+        let cases = [
+            ("connection termination", Reason::OutcomeUnknown),
+            ("remote connection failure", Reason::BrokerUnreachable),
+        ];
+        for (reset, reason) in cases {
+            let answer = answer("503", true, &format!("{start}reset reason: {reset}"));
+            assert_eq!(verdict(&answer), reason, "{reset}");
+            assert!(answer.verdict().again && !answer.verdict().healthy);
         }
     }
 

@@ -28,7 +28,7 @@ impl Way {
     pub(super) fn new(destination: &Rc<Destination>, config: &DeliveryConfig) -> Self {
         let breaker = config
             .circuit_breaker
-            .map(|breaker| Breaker::new(&destination.namespace, breaker, config.attempt_timeout));
+            .map(|breaker| Breaker::new(destination, breaker, config.attempt_timeout));
         Self {
             signer: Signer::new(&destination.credentials, &destination.namespace),
             destination: Rc::clone(destination),

@@ -29,10 +29,12 @@ pub(super) fn log_event(event: &Event) {
         Event::Repeated { wait, .. } => debug!("sending again in {wait:?}"),
         Event::FellBack { .. } => debug!("to the second destination"),
         Event::BreakerOpened { namespace } => {
-            warn!("circuit breaker open: namespace={}", namespace.as_str());
+            let (namespace, cluster) = (namespace.as_str(), namespace.cluster());
+            warn!("circuit breaker open: namespace={namespace} cluster={cluster}");
         }
         Event::BreakerClosed { namespace } => {
-            info!("circuit breaker closed: namespace={}", namespace.as_str());
+            let (namespace, cluster) = (namespace.as_str(), namespace.cluster());
+            info!("circuit breaker closed: namespace={namespace} cluster={cluster}");
         }
         Event::Credentials { namespace, event } => log_credentials(namespace.as_str(), event),
     }

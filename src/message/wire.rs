@@ -96,9 +96,11 @@ impl Outgoing {
         self.message.broker.partition()
     }
 
-    /// Bytes of body and properties.
+    /// Bytes of body and properties, and of the batch of one if it travels as that.
     pub fn size(&self) -> usize {
-        self.body.len() + self.message.properties_size()
+        let batch = self.alone.get().filter(|packed| packed.form == Form::Batch);
+        let batch = batch.map_or(0, |packed| packed.body.len());
+        self.body.len() + self.message.properties_size() + batch
     }
 
     fn single(&self, headers: Vec<Header>) -> Packed {

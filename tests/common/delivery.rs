@@ -35,12 +35,23 @@ impl Worker {
         Self { delivery, now: NOW, sender, events: vec![] }
     }
 
+    /// With other waits between retries.
+    pub(crate) fn seeded(mut self, seed: u64) -> Self {
+        self.delivery = Delivery::new(Rc::clone(&self.sender), Rc::new(Memory::default()), seed);
+        self
+    }
+
     pub(crate) fn submit(&mut self, stream: u32, body: &[u8]) {
         self.submit_message(stream, message(&stream.to_string(), body));
     }
 
     pub(crate) fn submit_message(&mut self, stream: u32, message: Message) {
-        let Action::Send(send, destination) = &self.sender.routes[0].action else {
+        self.submit_on(0, stream, message);
+    }
+
+    /// As another route does.
+    pub(crate) fn submit_on(&mut self, route: usize, stream: u32, message: Message) {
+        let Action::Send(send, destination) = &self.sender.routes[route].action else {
             panic!("a lookup")
         };
         let envoy_service_bus::config::EntityConfig::Fixed(entity) = &send.entity else {
@@ -155,8 +166,13 @@ pub(crate) fn message(id: &str, body: &[u8]) -> Message {
 
 /// A message of a session.
 pub(crate) fn of_session(id: &str, session: &str) -> Message {
+    with_text(id, TextProperty::SessionId, session)
+}
+
+/// A message with a broker property.
+pub(crate) fn with_text(id: &str, property: TextProperty, value: &str) -> Message {
     let mut message = message(id, b"{}");
-    message.broker.texts.push((TextProperty::SessionId, session.to_owned()));
+    message.broker.texts.push((property, value.to_owned()));
     message
 }
 

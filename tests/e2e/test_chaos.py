@@ -15,6 +15,12 @@ from processes.load_generator import run_load
 REQUESTS = 20_000
 
 
+def fell_back_at_once(entry: dict) -> bool:
+    """Whether the only send of a message went to the second destination."""
+    left = entry["service_bus"]
+    return (entry["status"], left["destination"], left["attempts"]) == (202, "fallback", "1")
+
+
 def test_books_balance_when_everything_fails_now_and_then(
     launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, target_dir: Path
 ) -> None:
@@ -45,6 +51,10 @@ def test_books_balance_when_everything_fails_now_and_then(
     assert "circuit_open" in summary["reasons"]
     assert {"broker_error", "outcome_unknown"} & set(summary["reasons"])
     assert emulator.stored(chaos.SECOND).stored > 0
+    opened = gateway.stats("service_bus.namespace.*breaker_opened$")
+    assert len(opened) == 2, opened
+    # The first destination's breaker was open: no other send came before.
+    assert any(fell_back_at_once(entry) for entry in gateway.access_log())
     assert emulator.stored(chaos.FIRST).duplicates > 0
     callouts = "cluster.servicebus.upstream_rq_total"
     assert gateway.stats(f"{callouts}$")[callouts] < REQUESTS / 2

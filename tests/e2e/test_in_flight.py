@@ -54,10 +54,11 @@ def held(broker: Upstream) -> Iterator[Held]:
     held.go_on.set()
 
 
-def post(port: int, path: str = "/raw") -> http1.Connection:
+def post(port: int, body: bytes = b"x") -> http1.Connection:
     """Sends a request and does not wait for its answer."""
     connection = http1.Connection(port)
-    connection.send(http1.head("POST", path, [("content-length", "1")]) + b"x")
+    fields = [("content-length", str(len(body)))]
+    connection.send(http1.head("POST", "/raw", fields) + body)
     return connection
 
 
@@ -88,6 +89,34 @@ def test_one_more_than_may_be_in_flight_is_refused(
             assert_accepted(connection.answer())
 
     assert_accepted(http1.request(gateway.port, "POST", "/raw", body=b"x"))
+    assert len(broker.requests) == 4
+
+
+def test_one_byte_more_than_may_be_held_is_refused(
+    launch, module, broker: Upstream, held: Held
+) -> None:
+    configuration = GatewayConfiguration(module).add_plugin_routes(ROUTES).send_to(broker.port)
+    configuration.merge_plugin({"delivery": {"max_buffered_bytes": 10_000, "timeout": "1m"}})
+    configuration.merge_plugin({"delivery": {"attempt_timeout": "1m"}})
+    gateway = launch(configuration, concurrency=1)
+
+    # Properties count as well: there is room for two such bodies, and not for three.
+    large = b"x" * 3_500
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(post(gateway.port, body=large)) for _ in range(2)]
+        gateway.wait_until(lambda: len(broker.requests) == 2, "two messages at the broker")
+
+        answer = http1.request(gateway.port, "POST", "/raw", body=large)
+        assert_refused(answer, "overloaded")
+        # What is small still fits.
+        waiting.append(stack.enter_context(post(gateway.port)))
+        gateway.wait_until(lambda: len(broker.requests) == 3, "a third message at the broker")
+
+        held.go_on.set()
+        for connection in waiting:
+            assert_accepted(connection.answer())
+
+    assert_accepted(http1.request(gateway.port, "POST", "/raw", body=large))
     assert len(broker.requests) == 4
 
 

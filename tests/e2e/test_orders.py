@@ -149,7 +149,7 @@ def test_no_order_is_accepted_while_service_bus_throttles(
     key = f"key-{uuid.uuid4()}"
     parts.emulator.arm({"status": 503}, entity="orders", operation="send")
 
-    assert_refused(customer.submit(key=key), "throttled", key=key)
+    assert_refused(customer.submit(key=key), "throttled", key=key, retry_after="2")
 
     assert key not in parts.emulator.stored("orders").messages
     parts.emulator.disarm()

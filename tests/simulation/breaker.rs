@@ -8,7 +8,7 @@ use envoy_service_bus::delivery::AttemptId;
 /// A callout of one of the workers.
 pub(crate) type By = (usize, AttemptId);
 
-/// What a namespace's breaker must be like.
+/// What the breaker of a way must be like.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     failures: u32,
@@ -27,7 +27,7 @@ pub(crate) struct Breaker {
 enum Phase {
     Closed,
     Open { since: Duration },
-    Probing { since: Duration, by: By, healthy: Option<bool> },
+    Probing { since: Duration, by: By, healthy: Option<bool>, perhaps: bool },
 }
 
 /// By how much a clock must be set back to end a wait.
@@ -49,7 +49,7 @@ impl Breaker {
 
     /// A send leaves. The epoch that it belongs to.
     pub(crate) fn sent(&mut self, by: By, day: Duration) -> u32 {
-        let probe = Phase::Probing { since: whole_millis(day), by, healthy: None };
+        let probe = Phase::Probing { since: whole_millis(day), by, healthy: None, perhaps: false };
         match self.phase {
             Phase::Closed => {}
             Phase::Open { since } => {
@@ -67,19 +67,27 @@ impl Breaker {
 
     /// A send has ended, and the worker has been told so.
     pub(crate) fn ended(&mut self, by: By, epoch: u32, healthy: bool) {
-        self.least = if healthy { 0 } else { self.least + u32::from(epoch == self.epoch) };
+        let least = if healthy { 0 } else { self.least + u32::from(epoch == self.epoch) };
         self.perhaps_ended(by, epoch, healthy);
-    }
-
-    /// A send has ended, and the worker may already have given it up.
-    pub(crate) fn perhaps_ended(&mut self, by: By, epoch: u32, was_healthy: bool) {
-        if epoch == self.epoch && !was_healthy {
-            self.most += 1;
-        }
-        if let Phase::Probing { by: prober, healthy, .. } = &mut self.phase
+        self.least = least;
+        if let Phase::Probing { by: prober, perhaps, .. } = &mut self.phase
             && *prober == by
         {
-            *healthy = Some(was_healthy);
+            *perhaps = false;
+        }
+    }
+
+    /// A send has ended, and the worker may already have given it up, which says nothing.
+    pub(crate) fn perhaps_ended(&mut self, by: By, epoch: u32, was_healthy: bool) {
+        if was_healthy {
+            self.least = 0;
+        } else if epoch == self.epoch {
+            self.most += 1;
+        }
+        if let Phase::Probing { by: prober, healthy, perhaps, .. } = &mut self.phase
+            && *prober == by
+        {
+            (*healthy, *perhaps) = (Some(was_healthy), true);
         }
     }
 
@@ -104,6 +112,23 @@ impl Breaker {
         self.begin(Phase::Closed);
     }
 
+    /// A client is told that it is open, and when to come again.
+    pub(crate) fn refused(&self, retry_after: Option<u32>, day: Duration) {
+        let (since, span) = match self.phase {
+            Phase::Closed => panic!("refused by a closed breaker: {self:?}"),
+            Phase::Open { since } => (since, self.open_for),
+            Phase::Probing { since, .. } => (since, self.probe_time),
+        };
+        assert!(!is_over(since, span, day), "refused when the time is over: {self:?}");
+        let left = match self.phase {
+            Phase::Open { .. } => span - day.saturating_sub(since),
+            // Soon it will be known.
+            _ => Duration::ZERO,
+        };
+        let seconds = left.as_millis().div_ceil(1000).max(1);
+        assert_eq!(retry_after.map(u128::from), Some(seconds), "{self:?}");
+    }
+
     fn begin(&mut self, phase: Phase) {
         (self.phase, self.epoch, self.least, self.most) = (phase, self.epoch + 1, 0, 0);
     }
@@ -112,8 +137,8 @@ impl Breaker {
     pub(crate) fn rest(&self) {
         let late = self.phase == Phase::Closed && self.least >= self.failures;
         assert!(!late, "not opened: {self:?}");
-        if let Phase::Probing { healthy: Some(true), .. } = self.phase {
-            panic!("not closed: {self:?}");
+        if let Phase::Probing { healthy: Some(_), perhaps: false, .. } = self.phase {
+            panic!("the probe has not decided: {self:?}");
         }
     }
 }

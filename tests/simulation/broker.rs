@@ -11,8 +11,10 @@ use serde_json::Value as Json;
 use super::common::delivery::{answer, answer_saying, not_connected, timed_out};
 use super::setup::one_of;
 
-/// Namespace and entity.
-pub(crate) type Address = (String, String);
+/// Namespace, and the cluster that leads there.
+pub(crate) type Way = (String, String);
+/// Way and entity.
+pub(crate) type Address = (Way, String);
 
 /// A message as it came.
 pub(crate) struct Received {
@@ -20,7 +22,7 @@ pub(crate) struct Received {
     pub(crate) body: String,
 }
 
-/// What a namespace is like for a while.
+/// What a way is like for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
     Failing,
@@ -58,10 +60,10 @@ const MOODS: [Mood; 7] = [
 ];
 
 impl Broker {
-    /// A namespace's mood changes.
-    pub(crate) fn turn(&mut self, namespace: &str, fair: u32, rng: &mut Rng) -> Mood {
+    /// A cluster's mood changes.
+    pub(crate) fn turn(&mut self, cluster: &str, fair: u32, rng: &mut Rng) -> Mood {
         let mood = if rng.u32(0..100) < fair { Mood::Fair } else { one_of(rng, &MOODS) };
-        self.moods.insert(namespace.to_owned(), mood);
+        self.moods.insert(cluster.to_owned(), mood);
         mood
     }
 
@@ -74,24 +76,24 @@ impl Broker {
     }
 
     /// Whether Envoy finds nobody to send to.
-    pub(crate) fn is_away(&self, namespace: &str, rng: &mut Rng) -> bool {
-        self.mood(namespace) == Mood::Unreachable && rng.bool()
+    pub(crate) fn is_away(&self, cluster: &str, rng: &mut Rng) -> bool {
+        self.mood(cluster) == Mood::Unreachable && rng.bool()
     }
 
-    fn mood(&self, namespace: &str) -> Mood {
-        self.moods.get(namespace).copied().unwrap_or(Mood::Fair)
+    fn mood(&self, cluster: &str) -> Mood {
+        self.moods.get(cluster).copied().unwrap_or(Mood::Fair)
     }
 
     pub(crate) fn fate(
         &self,
-        namespace: &str,
+        cluster: &str,
         messages: &[Received],
         timeout: Duration,
         rng: &mut Rng,
     ) -> Fate {
         let drawn = Duration::from_micros(rng.u64(100..20_000));
         let delay = drawn.min(timeout);
-        let mood = match self.mood(namespace) {
+        let mood = match self.mood(cluster) {
             Mood::Mixed => one_of(rng, &MOODS),
             mood if rng.u8(0..20) == 0 => one_of(rng, &[mood, Mood::Fair, Mood::Silent]),
             mood => mood,
@@ -172,7 +174,8 @@ pub(crate) fn wish(answer: &Answer) -> Duration {
 pub(crate) fn address(callout: &Callout) -> Address {
     let path = header(callout, ":path").unwrap();
     let entity = path.strip_prefix('/').and_then(|path| path.strip_suffix("/messages")).unwrap();
-    (header(callout, ":authority").unwrap().to_owned(), entity.to_owned())
+    let namespace = header(callout, ":authority").unwrap().to_owned();
+    ((namespace, callout.cluster.to_string()), entity.to_owned())
 }
 
 /// The messages of a send, as Service Bus reads them.

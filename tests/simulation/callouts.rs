@@ -3,18 +3,20 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use envoy_service_bus::config::Destination;
 use envoy_service_bus::delivery::{Answer, Callout, DispatchError, StreamId};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::Headers;
 use envoy_service_bus::template::Attributes;
 
 use super::breaker::{Breaker, By};
-use super::broker::{self, Address, Fate};
+use super::broker::{self, Address, Fate, Way};
 use super::common::delivery::{answer, timed_out};
 use super::common::exchange::random;
 use super::common::tokens::{grant, says};
 use super::ledger::{Entry, History, status};
 use super::setup::one_of;
+use super::worker::Bytes;
 use super::world::{Happening, World};
 
 /// A callout that has left.
@@ -70,21 +72,21 @@ impl World {
         self.workers[worker].exchanges.insert(stream, exchange);
         self.note(|| format!("w{worker}: {id} comes to {path}, session {session:?}"));
         let config = self.setup.sender.delivery;
-        let (count, bytes) = self.open[worker];
+        let count = self.open[worker].count;
+        let held = self.workers[worker].delivery.buffered_bytes();
         let delivery = &mut self.workers[worker].delivery;
         let size = match step {
             Step::Inquire(inquiry) => {
                 delivery.inquire(stream, inquiry, now);
                 self.lookups.insert(id);
-                0
+                Bytes::default()
             }
             Step::Send(submission) => {
-                let size = submission.message.size();
-                let first =
-                    (submission.destination.namespace.to_string(), submission.entity.path.clone());
+                let size = Bytes::of(&submission.message);
+                let first = (way(&submission.destination), submission.entity.path.clone());
                 let second = submission.fallback.as_ref().map(|fallback| {
                     let entity = fallback.entity.as_ref().unwrap_or(&submission.entity);
-                    (fallback.destination.namespace.to_string(), entity.path.clone())
+                    (way(&fallback.destination), entity.path.clone())
                 });
                 delivery.submit(stream, submission, now);
                 let made = format!(r#"{{"n":{id},"poison":{poison}}}"#);
@@ -92,16 +94,28 @@ impl World {
                 let deadline = delivery.time() + config.timeout;
                 let session = session.filter(|_| path == "/raw");
                 let history = History::default();
-                let entry = Entry { worker, body, session, first, second, deadline, size, history };
+                let clock_was_set = self.workers[worker].may_ring_late;
+                let entry = Entry {
+                    worker,
+                    body,
+                    session,
+                    first,
+                    second,
+                    deadline,
+                    clock_was_set,
+                    size,
+                    history,
+                };
                 self.ledger.open(id, entry);
                 size
             }
             other => panic!("{other:?}"),
         };
-        if count >= config.max_in_flight || bytes + size > config.max_buffered_bytes {
+        if count >= config.max_in_flight || held + size.least > config.max_buffered_bytes {
             self.too_many = Some(id);
         } else {
-            self.open[worker] = (count + 1, bytes + size);
+            self.open[worker].count += 1;
+            self.open[worker].bytes += size;
         }
         self.settle_down(worker);
         assert_eq!(self.too_many, None, "taken in spite of too many others");
@@ -134,7 +148,7 @@ impl World {
         let ids = messages.iter().map(|message| message.id).collect::<Vec<_>>();
         self.tally.batches += u64::from(ids.len() > 1);
         self.budgets[by.0].sent(&ids, &to);
-        if self.broker.is_away(&to.0, &mut self.rng) {
+        if self.broker.is_away(&callout.cluster, &mut self.rng) {
             self.ledger.not_sent(&ids);
             self.budgets[by.0].lost(&ids);
             let unknown = self.rng.u8(0..10) == 0;
@@ -149,19 +163,19 @@ impl World {
             return self.refuse(by, unknown);
         }
         let Fate { stores, answer } =
-            self.broker.fate(&to.0, &messages, callout.timeout, &mut self.rng);
+            self.broker.fate(&callout.cluster, &messages, callout.timeout, &mut self.rng);
         if stores {
             self.broker.store(&to, &messages);
         }
         self.expect(by, Some(Send { to, ids, epoch }), callout.timeout, answer);
     }
 
-    fn breaker(&mut self, namespace: &str) -> Option<&mut Breaker> {
-        if !self.breakers.contains_key(namespace) {
+    fn breaker(&mut self, way: &Way) -> Option<&mut Breaker> {
+        if !self.breakers.contains_key(way) {
             let breaker = Breaker::new(&self.setup.sender.delivery)?;
-            self.breakers.insert(namespace.to_owned(), breaker);
+            self.breakers.insert(way.clone(), breaker);
         }
-        self.breakers.get_mut(namespace)
+        self.breakers.get_mut(way)
     }
 
     /// A lookup, or a question for a token.
@@ -198,6 +212,11 @@ impl World {
         let now = self.workers[by.0].delivery.time();
         let give_up = now + timeout + Duration::from_secs(2);
         let is_answered = answer.is_some();
+        if answer.as_ref().is_none_or(|(delay, _)| *delay > timeout)
+            && let Some(Send { ids, .. }) = &send
+        {
+            self.ledger.forgotten(ids);
+        }
         self.sent.insert(by, Sent { send, give_up, is_answered, is_lost: false });
         let Some((delay, answer)) = answer else { return };
         if self.rng.u8(0..50) == 0 {
@@ -224,11 +243,11 @@ impl World {
         if let Some(Send { to, ids, epoch }) = &send {
             let steady = self.workers[by.0].delivery.time();
             self.ledger.answered(by.1, ids, to, answer, steady);
-            self.budgets[by.0].ended(ids, to, self.open[by.0].0);
+            self.budgets[by.0].ended(ids, to, self.open[by.0].count);
             let healthy = status(answer).is_some_and(|status| status < 500);
             if let Some(breaker) = self.breaker(&to.0) {
-                if is_lost && !healthy {
-                    breaker.perhaps_ended(by, *epoch, false);
+                if is_lost {
+                    breaker.perhaps_ended(by, *epoch, healthy);
                 } else {
                     breaker.ended(by, *epoch, healthy);
                 }
@@ -255,17 +274,18 @@ impl World {
             let Some(sent) = self.sent.get_mut(&by) else { continue };
             sent.is_lost = true;
             let (send, is_answered) = (sent.send.clone(), sent.is_answered);
-            if let Some(Send { to, ids, epoch }) = send {
+            if let Some(Send { ids, .. }) = send {
                 self.budgets[worker].lost(&ids);
-                if let Some(breaker) = self.breaker(&to.0) {
-                    breaker.perhaps_ended(by, epoch, false);
-                }
             }
             if !is_answered {
                 self.sent.remove(&by);
             }
         }
     }
+}
+
+fn way(destination: &Destination) -> Way {
+    (destination.namespace.to_string(), destination.cluster.to_string())
 }
 
 fn lookup_answer(_: &mut World) -> Answer {

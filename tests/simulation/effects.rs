@@ -2,10 +2,11 @@
 
 use envoy_service_bus::delivery::{Effect, Event, StreamId};
 use envoy_service_bus::exchange::Step;
-use envoy_service_bus::reply::{Outcome, Reason, Settlement};
+use envoy_service_bus::reply::{Failure, Outcome, Reason, Settlement};
 
 use super::breaker::Breaker;
 use super::replay::{in_short, told};
+use super::worker::{Bytes, Open};
 use super::world::World;
 
 impl World {
@@ -20,10 +21,12 @@ impl World {
         }
         let delivery = &self.workers[worker].delivery;
         self.budgets[worker].rest(delivery.time());
-        let (count, bytes) = self.open[worker];
+        let Open { count, bytes } = self.open[worker];
         let config = &self.setup.sender.delivery;
-        assert_eq!((delivery.in_flight(), delivery.buffered_bytes()), (count, bytes));
-        assert!(count <= config.max_in_flight && bytes <= config.max_buffered_bytes);
+        let held = delivery.buffered_bytes();
+        assert_eq!(delivery.in_flight(), count);
+        assert!((bytes.least..=bytes.most).contains(&held), "{held} bytes are held: {bytes:?}");
+        assert!(count <= config.max_in_flight && held <= config.max_buffered_bytes);
         self.breakers.values().for_each(Breaker::rest);
         self.workers[worker].arm(self.real);
     }
@@ -31,10 +34,11 @@ impl World {
     fn settle(&mut self, worker: usize, stream: StreamId, settlement: Settlement) {
         let id = stream.0;
         self.note(|| format!("w{worker}: {id} is told {}", told(&settlement.outcome)));
+        let time = self.workers[worker].delivery.time();
         let size = if self.lookups.remove(&id) {
-            0
+            Bytes::default()
         } else {
-            let (own, size) = self.ledger.settled(id, &settlement, &self.broker);
+            let (own, size) = self.ledger.settled(id, &settlement, &self.broker, time);
             assert_eq!(own, worker, "{id} is told by another worker");
             size
         };
@@ -42,13 +46,22 @@ impl World {
             Outcome::Failed(failure) => Some(failure.reason),
             Outcome::Accepted | Outcome::Found(_) => None,
         };
-        let too_many = reason == Some(Reason::Overloaded);
+        let late = self.ledger.is_late(id, time);
+        let too_many = reason == Some(Reason::Overloaded) && !late;
         assert_eq!(too_many, self.too_many == Some(id), "{id}: {reason:?}");
         if too_many {
             self.too_many = None;
         } else {
-            let (count, bytes) = &mut self.open[worker];
-            (*count, *bytes) = (*count - 1, *bytes - size);
+            self.open[worker].count -= 1;
+            self.open[worker].bytes -= size;
+        }
+        if let Outcome::Failed(Failure { reason: Reason::CircuitOpen, retry_after, .. }) =
+            settlement.outcome
+        {
+            let (way, _) = self.ledger.destination(id, settlement.served);
+            let breaker = self.breakers.get(way).unwrap_or_else(|| panic!("{way:?} has none"));
+            breaker.refused(retry_after, self.now());
+            self.tally.breaker_refused += 1;
         }
         self.tally.told(reason);
         self.budgets[worker].settled(id);
@@ -70,7 +83,9 @@ impl World {
     fn tell(&mut self, worker: usize, event: &Event) {
         self.note(|| format!("w{worker}: {}", in_short(event)));
         let day = self.now();
-        let breaker = self.breakers.get_mut(event.namespace().as_str());
+        let namespace = event.namespace();
+        let way = (namespace.as_str().to_owned(), namespace.cluster().to_owned());
+        let breaker = self.breakers.get_mut(&way);
         match event {
             Event::BreakerOpened { .. } => breaker.unwrap().opened(day),
             Event::BreakerClosed { .. } => breaker.unwrap().closed(),

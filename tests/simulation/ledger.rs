@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use envoy_service_bus::config::DeliveryConfig;
 use envoy_service_bus::delivery::{Answer, AttemptId, Callout};
-use envoy_service_bus::reply::{Outcome, Reason, Served, Settlement};
+use envoy_service_bus::reply::{Failure, Outcome, Reason, Served, Settlement};
 
 use super::broker::{Address, Broker, Received, wish};
+use super::worker::Bytes;
 
 /// All messages of one life.
 pub(crate) struct Ledger {
@@ -17,6 +18,7 @@ pub(crate) struct Ledger {
 }
 
 /// What is known of a message.
+#[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) worker: usize,
     /// What Service Bus must get.
@@ -26,20 +28,24 @@ pub(crate) struct Entry {
     pub(crate) second: Option<Address>,
     /// In its worker's steady time, as all times here.
     pub(crate) deadline: Duration,
-    pub(crate) size: usize,
+    /// Whether a clock that was set forward may have spoilt its time.
+    pub(crate) clock_was_set: bool,
+    pub(crate) size: Bytes,
     pub(crate) history: History,
 }
 
 /// What has happened to a message.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Callouts by where they went and whether the message was alone.
-    callouts: BTreeMap<(Address, bool), u32>,
+    /// Callouts by where they went.
+    callouts: BTreeMap<Address, u32>,
     /// Those that Envoy has begun.
     attempts: u32,
     on_its_way: Option<(AttemptId, Duration)>,
     /// Whether one of them may have stored it.
     in_doubt: bool,
+    /// Whether Envoy has forgotten one of them.
+    was_forgotten: bool,
     has_fallen_back: bool,
     /// Where it was refused in a batch, for what one of the messages is.
     alone_at: Option<Address>,
@@ -50,6 +56,11 @@ pub(crate) struct History {
     told: Option<Outcome>,
 }
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+/// How often those are looked at who wait for a token, and a step of Envoy's timer.
+const SLACK: Duration = Duration::from_millis(26);
+/// When a callout that Envoy has forgotten is given up: after its grace, on patrol.
+const GIVEN_UP: Duration = Duration::from_secs(7);
 /// More than this many tokens are not tried.
 const SECOND_CHANCES: u32 = 2;
 
@@ -77,8 +88,11 @@ impl Ledger {
         assert!(callout.timeout >= Duration::from_millis(1), "a timeout that Envoy has not");
         assert!(callout.timeout <= self.config.attempt_timeout, "{:?}", callout.timeout);
         let session = self.entry(messages[0].id).session;
-        let tries = 1 + self.config.retries.max + SECOND_CHANCES;
+        // In a batch, and once more by itself when the batch was refused.
+        let batches = 1 + u32::from(self.config.batch.is_some());
+        let tries = self.config.retries.max + batches * (1 + SECOND_CHANCES);
         let allow_duplicates = self.allow_duplicates;
+        let second_half = self.config.timeout - self.config.timeout / 2;
         for Received { id, body } in messages {
             let entry = self.entry(*id);
             let in_time = now + callout.timeout <= entry.deadline;
@@ -88,12 +102,30 @@ impl Ledger {
             assert_eq!(entry.session, session, "{id} travels with another session");
             assert!(!entry.is_told(), "{id} leaves after its client was told");
             entry.goes_to(*id, to, alone, now, allow_duplicates);
+            let half = entry.deadline - second_half;
+            let takes_over = allow_duplicates && entry.second.as_ref().is_some_and(|it| it != to);
+            let keeps_half = now + callout.timeout <= half || now + MILLISECOND > half;
+            assert!(keeps_half || !takes_over, "{id} leaves its second destination no time");
             let history = &mut entry.history;
             history.attempts += 1;
-            let times = history.callouts.entry((to.clone(), alone)).or_default();
+            let times = history.callouts.entry(to.clone()).or_default();
             *times += 1;
             assert!(*times <= tries, "{id} leaves {times} times for {to:?}");
             history.on_its_way = Some((attempt, now + callout.timeout + Duration::from_secs(2)));
+        }
+    }
+
+    /// Envoy will not answer a callout in time.
+    pub(crate) fn forgotten(&mut self, ids: &[u32]) {
+        for id in ids {
+            self.entry(*id).history.was_forgotten = true;
+        }
+    }
+
+    /// The clock was set forward.
+    pub(crate) fn clock_was_set(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.clock_was_set = true;
         }
     }
 
@@ -153,18 +185,20 @@ impl Ledger {
         id: u32,
         settlement: &Settlement,
         broker: &Broker,
-    ) -> (usize, usize) {
+        now: Duration,
+    ) -> (usize, Bytes) {
+        let allow_duplicates = self.allow_duplicates;
+        let late = self.is_late(id, now);
         let entry = self.entry(id);
         assert!(!entry.is_told(), "{id} is told twice");
         let Settlement { outcome, attempts, served } = settlement;
         assert_eq!(*attempts, entry.history.attempts, "attempts of {id}");
+        let forgotten = if entry.history.was_forgotten { GIVEN_UP } else { Duration::ZERO };
+        let in_time = now <= entry.deadline + forgotten + SLACK;
+        assert!(in_time || entry.clock_was_set, "{id} is told at {now:?}: {entry:?}");
         match outcome {
             Outcome::Accepted => {
-                let at = if *served == Served::Primary {
-                    &entry.first
-                } else {
-                    entry.second.as_ref().unwrap()
-                };
+                let at = entry.destination(*served);
                 assert!(broker.has(at, id), "{id} is accepted, and not stored at {at:?}");
             }
             Outcome::Failed(failure) => {
@@ -174,11 +208,23 @@ impl Ledger {
                 let refused =
                     matches!(failure.reason, Reason::MessageRejected | Reason::PayloadTooLarge);
                 assert!(!refused || entry.history.is_refused, "{id} is refused for another");
+                let stays = late || *served == Served::Fallback || entry.second.is_none();
+                let goes = leads_elsewhere(failure, allow_duplicates);
+                assert!(stays || !goes, "{id} should have fallen back: {failure:?}");
             }
             Outcome::Found(_) => panic!("{id} is a message"),
         }
         entry.history.told = Some(outcome.clone());
         (entry.worker, entry.size)
+    }
+
+    pub(crate) fn destination(&self, id: u32, served: Served) -> &Address {
+        self.entries[&id].destination(served)
+    }
+
+    /// Whether there is no time left to send a message.
+    pub(crate) fn is_late(&self, id: u32, now: Duration) -> bool {
+        self.entries.get(&id).is_some_and(|entry| now + MILLISECOND > entry.deadline)
     }
 
     /// Nothing more will happen.
@@ -201,6 +247,13 @@ impl Ledger {
 }
 
 impl Entry {
+    fn destination(&self, served: Served) -> &Address {
+        match served {
+            Served::Primary => &self.first,
+            Served::Fallback => self.second.as_ref().unwrap(),
+        }
+    }
+
     fn is_told(&self) -> bool {
         self.history.told.is_some()
     }
@@ -239,6 +292,22 @@ enum Refusal {
     /// Perhaps for one message of a batch.
     OfContent,
     OfAll,
+}
+
+/// Whether a failure is one that leads to the second destination. An earlier send may be the one in
+/// doubt; what the last has met stands in the cause.
+fn leads_elsewhere(failure: &Failure, allow_duplicates: bool) -> bool {
+    let last = failure.cause.split_once("the last: ").and_then(|(_, last)| last.split_once(':'));
+    let last = last.map_or(failure.reason.as_str(), |(last, _)| last);
+    let elsewhere = [
+        Reason::BrokerError,
+        Reason::BrokerUnreachable,
+        Reason::CircuitOpen,
+        Reason::OutcomeUnknown,
+        Reason::Throttled,
+    ];
+    let elsewhere = elsewhere.iter().any(|reason| reason.as_str() == last);
+    elsewhere && (allow_duplicates || !failure.reason.is_doubtful())
 }
 
 /// The broker's status; Envoy's own answers have none.

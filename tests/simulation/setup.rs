@@ -93,9 +93,11 @@ fn routes(fallback: &Option<Json>) -> Json {
 }
 
 fn fallback(rng: &mut Rng, allow_duplicates: bool) -> Option<Json> {
-    match rng.u8(0..3) {
+    match rng.u8(0..4) {
         0 => None,
         1 => Some(json!({"queue": "late", "allow_duplicates": allow_duplicates})),
+        // Another way to the same queues.
+        2 => Some(json!({"cluster": "egress", "allow_duplicates": allow_duplicates})),
         _ => Some(json!({
             "namespace": "north.servicebus.windows.net", "cluster": "north",
             "credentials": {"upstream": {}}, "allow_duplicates": allow_duplicates

@@ -16,6 +16,7 @@ pub(crate) struct Tally {
     pub(crate) refused: u64,
     pub(crate) forgotten: u64,
     pub(crate) answered_twice: u64,
+    pub(crate) breaker_refused: u64,
     repeated: u64,
     fell_back: u64,
     opened: u64,
@@ -27,7 +28,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn named(&self) -> [(&'static str, u64); 15] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 16] {
         [
             ("requests", self.requests),
             ("clients that left", self.left),
@@ -36,6 +37,7 @@ impl Tally {
             ("callouts refused", self.refused),
             ("callouts forgotten", self.forgotten),
             ("answers that came twice", self.answered_twice),
+            ("refused by breakers", self.breaker_refused),
             ("repeated", self.repeated),
             ("fell back", self.fell_back),
             ("breakers opened", self.opened),
@@ -78,6 +80,7 @@ impl AddAssign for Tally {
         self.refused += other.refused;
         self.forgotten += other.forgotten;
         self.answered_twice += other.answered_twice;
+        self.breaker_refused += other.breaker_refused;
         self.repeated += other.repeated;
         self.fell_back += other.fell_back;
         self.opened += other.opened;

@@ -1,12 +1,14 @@
 //! One worker of Envoy's, with its requests and its timer, as `filter` has them.
 
 use std::collections::BTreeMap;
+use std::ops::{AddAssign, SubAssign};
 use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::config::Sender;
 use envoy_service_bus::delivery::{Alarm, Delivery, StreamId};
 use envoy_service_bus::exchange::Exchange;
+use envoy_service_bus::message::Outgoing;
 use envoy_service_bus::shared::Shared;
 
 pub(crate) struct Worker {
@@ -14,7 +16,46 @@ pub(crate) struct Worker {
     pub(crate) exchanges: BTreeMap<StreamId, Exchange>,
     /// When Envoy calls, in time that no clock can change.
     pub(crate) rings_at: Option<Duration>,
+    /// Whether the clock was set forward since the timer was set, which is in real time.
+    pub(crate) may_ring_late: bool,
     alarm: Alarm,
+}
+
+/// What a worker has not settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) count: usize,
+    /// Bytes of the messages, and with a copy of each.
+    pub(crate) bytes: Bytes,
+}
+
+/// What a message takes, at least and at most: it may stand in a batch a second time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bytes {
+    pub(crate) least: usize,
+    pub(crate) most: usize,
+}
+
+impl Bytes {
+    pub(crate) fn of(message: &Outgoing) -> Self {
+        let least = message.size();
+        let copy = message.element().map_or(0, |element| element.len() + 1);
+        Self { least, most: least + copy }
+    }
+}
+
+impl AddAssign for Bytes {
+    fn add_assign(&mut self, other: Self) {
+        self.least += other.least;
+        self.most += other.most;
+    }
+}
+
+impl SubAssign for Bytes {
+    fn sub_assign(&mut self, other: Self) {
+        self.least -= other.least;
+        self.most -= other.most;
+    }
 }
 
 impl Worker {
@@ -23,6 +64,7 @@ impl Worker {
             delivery: Delivery::new(Rc::clone(sender), shared, seed),
             exchanges: BTreeMap::new(),
             rings_at: Some(Duration::ZERO),
+            may_ring_late: false,
             alarm: Alarm::default(),
         }
     }
@@ -30,12 +72,18 @@ impl Worker {
     /// Envoy's timer has rung.
     pub(crate) fn has_rung(&mut self) {
         self.alarm.has_rung();
-        self.rings_at = None;
+        (self.rings_at, self.may_ring_late) = (None, false);
     }
 
     /// Sees to it that Envoy calls in time.
     pub(crate) fn arm(&mut self, real: Duration) {
         let wait = self.alarm.set(self.delivery.wake(), self.delivery.time());
-        self.rings_at = wait.map(|wait| real + wait).or(self.rings_at);
+        if let Some(wait) = wait {
+            (self.rings_at, self.may_ring_late) = (Some(real + wait), false);
+        }
+    }
+
+    pub(crate) fn clock_was_set(&mut self) {
+        self.may_ring_late = self.rings_at.is_some();
     }
 }

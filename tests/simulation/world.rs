@@ -8,7 +8,7 @@ use envoy_service_bus::delivery::{Answer, StreamId};
 use fastrand::Rng;
 
 use super::breaker::{Breaker, By};
-use super::broker::Broker;
+use super::broker::{Broker, Way};
 use super::budget::Budget;
 use super::callouts::Sent;
 use super::common::NOW;
@@ -17,7 +17,7 @@ use super::memory::Contended;
 use super::replay::note;
 use super::setup::{Setup, one_of};
 pub(crate) use super::tally::Tally;
-use super::worker::Worker;
+use super::worker::{Open, Worker};
 
 /// All of one life.
 pub(crate) struct World {
@@ -26,15 +26,15 @@ pub(crate) struct World {
     pub(super) workers: Vec<Worker>,
     pub(super) broker: Broker,
     pub(super) ledger: Ledger,
-    pub(super) breakers: BTreeMap<String, Breaker>,
+    pub(super) breakers: BTreeMap<Way, Breaker>,
     /// Of each worker.
     pub(super) budgets: Vec<Budget>,
     /// Callouts that are to be answered, or might be.
     pub(super) sent: BTreeMap<By, Sent>,
     /// Lookups that are not settled.
     pub(super) lookups: BTreeSet<u32>,
-    /// Messages and lookups of each worker that are not settled, and their bytes.
-    pub(super) open: Vec<(usize, usize)>,
+    /// Messages and lookups of each worker that are not settled.
+    pub(super) open: Vec<Open>,
     /// The request that must be told that there are too many.
     pub(super) too_many: Option<u32>,
     /// Time that no clock can change.
@@ -61,13 +61,7 @@ pub(crate) enum Happening {
 /// the time until forgotten callouts are looked for.
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
 /// Those that the broker's moods are drawn for.
-const NAMESPACES: [&str; 5] = [
-    "contoso.servicebus.windows.net",
-    "north.servicebus.windows.net",
-    "fabrikam.servicebus.windows.net",
-    "tokens",
-    "store",
-];
+const CLUSTERS: [&str; 6] = ["contoso", "egress", "north", "fabrikam", "tokens", "store"];
 
 impl World {
     pub(crate) fn new(seed: u64, requests: u32) -> Self {
@@ -80,7 +74,7 @@ impl World {
         let config = setup.sender.delivery;
         note(|| format!("{config:#?}"));
         Self {
-            open: vec![(0, 0); setup.workers],
+            open: vec![Open::default(); setup.workers],
             budgets: (0..setup.workers).map(|_| Budget::new(config.retries)).collect(),
             ledger: Ledger::new(config, setup.allow_duplicates),
             rng,
@@ -146,7 +140,7 @@ impl World {
             self.fall_asleep(worker);
         }
         for (worker, open) in self.workers.iter().zip(&self.open) {
-            assert_eq!(*open, (0, 0));
+            assert_eq!(*open, Open::default());
             assert_eq!(worker.delivery.in_flight(), 0);
             assert_eq!(worker.delivery.buffered_bytes(), 0);
             assert!(worker.exchanges.is_empty(), "clients without an answer");
@@ -215,11 +209,15 @@ impl World {
                 let seconds = one_of(&mut self.rng, &[-7200, -60, -6, -4, 1, 4, 60, 7200]);
                 self.set += seconds * 1000;
                 self.tally.clocks_set += 1;
+                if seconds > 0 {
+                    self.ledger.clock_was_set();
+                    self.workers.iter_mut().for_each(Worker::clock_was_set);
+                }
                 self.note(|| format!("the clock is set by {seconds} s"));
                 self.again(Duration::from_secs(10), Happening::SetClock);
             }
             Happening::Weather => {
-                let name = one_of(&mut self.rng, &NAMESPACES);
+                let name = one_of(&mut self.rng, &CLUSTERS);
                 let mood = self.broker.turn(name, self.setup.fair, &mut self.rng);
                 self.note(|| format!("{name} is {mood:?}"));
                 self.again(self.setup.weather, Happening::Weather);

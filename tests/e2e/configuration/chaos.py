@@ -12,7 +12,14 @@ ROUTE = {
     "name": "chaos",
     "match": {"path": PATH},
     "send": {"queue": FIRST},
-    "fallback": {"queue": SECOND},
+    # A namespace and so a breaker of its own. The emulator answers for each.
+    "fallback": {
+        "namespace": "north.servicebus.windows.net",
+        "credentials": {
+            "sas": {"key_name": "RootManageSharedAccessKey", "key": {"inline": "SAS_KEY_VALUE"}}
+        },
+        "queue": SECOND,
+    },
 }
 # Short waits, so that much happens in little time.
 DELIVERY = {
@@ -41,8 +48,9 @@ def with_everything(configuration: GatewayConfiguration) -> GatewayConfiguration
 
 
 def arm(emulator: Emulator, probability: float) -> None:
-    """Opens the breaker once, and then lets sends fail in every way."""
-    emulator.arm({"status": 503}, operation="send", count=12)
+    """Opens both breakers, one after the other, and then lets sends fail in every way."""
+    for entity in (FIRST, SECOND):
+        emulator.arm({"status": 503}, entity=entity, operation="send", count=8)
     for seed, fault in enumerate(FAULTS):
         rare = "stall" in fault
         share = probability / 4 if rare else probability

@@ -127,7 +127,8 @@ impl Scenario {
 /// Everything that requests meet: acceptance, refusal, broken connections, clients that leave.
 ///
 /// # Errors
-/// When a request that waits for its answer gets none, or the module traps.
+/// When a request that waits for its answer gets none, the module traps, or it wants to be called
+/// when nothing waits.
 pub(crate) fn rough(worker: &mut Worker, requests: usize) -> Result<(), Error> {
     let (mut waiting, mut answered) = (0, 0);
     for number in 0..requests {
@@ -150,10 +151,13 @@ pub(crate) fn rough(worker: &mut Worker, requests: usize) -> Result<(), Error> {
         let (accepted, failed) = worker.answer(Broker::Created)?;
         answered += accepted + failed;
     }
-    if waiting == answered {
-        Ok(())
-    } else {
-        Err(Error::new(format!("{answered} answers to {waiting} requests that waited for one")))
+    if waiting != answered {
+        let fault = format!("{answered} answers to {waiting} requests that waited for one");
+        return Err(Error::new(fault));
+    }
+    match worker.host().tick_period {
+        0 => Ok(()),
+        period => Err(Error::new(format!("quiet, and still called each {period} ms"))),
     }
 }
 
