@@ -12,6 +12,9 @@ pub struct Alarm {
 
 /// What Envoy's timer can tell apart.
 const STEP: Duration = Duration::from_millis(1);
+/// It rings at least so often while something waits: Envoy's timer does not see that a clock was
+/// set forward, and a long wait would go on.
+const LONGEST: Duration = Duration::from_secs(30);
 /// So late it does not ring by itself: a clock that was set has moved delivery's time, but not the
 /// timer. To set a timer that is about to ring would put it off, and again with the next event.
 const OVERDUE: Duration = Duration::from_secs(1);
@@ -24,7 +27,7 @@ impl Alarm {
 
     /// In how long it is to ring, if it must be set for something that waits for `wake`.
     pub fn set(&mut self, wake: Option<Duration>, now: Duration) -> Option<Duration> {
-        let wake = wake?.max(STEP);
+        let wake = wake?.clamp(STEP, LONGEST);
         let at = now.saturating_add(wake);
         let in_time = |next: Duration| next <= at && now.saturating_sub(next) < OVERDUE;
         if self.next.is_some_and(in_time) {
@@ -62,6 +65,15 @@ mod tests {
         let mut alarm = Alarm::default();
         alarm.set(Some(millis(20)), NOW);
         assert_eq!(alarm.set(Some(Duration::ZERO), NOW + millis(30)), None);
+    }
+
+    #[test]
+    fn it_rings_early_when_what_waits_has_long() {
+        let mut alarm = Alarm::default();
+        assert_eq!(alarm.set(Some(Duration::from_secs(3600)), NOW), Some(LONGEST));
+        assert_eq!(alarm.set(Some(Duration::from_secs(3600)), NOW + millis(1)), None);
+        alarm.has_rung();
+        assert_eq!(alarm.set(Some(Duration::from_secs(3570)), NOW + LONGEST), Some(LONGEST));
     }
 
     #[test]
