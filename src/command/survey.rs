@@ -118,5 +118,8 @@ const PARTS: [&str; 7] = ["address", "admin", "configs", "domains", "kind", "nam
 fn stands_alone(has: impl Fn(&str) -> bool) -> bool {
     const OWN: [&str; 7] =
         ["namespace", "cluster", "credentials", "role", "header_mode", "delivery", "routes"];
-    OWN.iter().any(|key| has(key)) && !AROUND.iter().chain(&PARTS).any(|key| has(key))
+    // Nothing of theirs has these two, so that another key beside them is a mistake.
+    let certain = has("namespace") && has("credentials");
+    let part = !certain && PARTS.iter().any(|key| has(key));
+    OWN.iter().any(|key| has(key)) && !part && !AROUND.iter().any(|key| has(key))
 }

@@ -157,6 +157,12 @@ fn what_yaml_lets_pass_in_braces_is_no_json_all_the_same() {
 }
 
 #[test]
+fn a_key_of_envoys_in_our_own_is_a_mistake_like_others() {
+    let ours = GOOD.replacen('{', "{\"name\": \"orders\", ", 1);
+    assert!(findings(&ours)[0].starts_with("1:2: error: name: unknown key, expected one of "));
+}
+
+#[test]
 fn envoys_json_need_not_be_whole() {
     let filter = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
