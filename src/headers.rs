@@ -102,7 +102,7 @@ impl Headers {
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let pairs: Vec<_> = pairs.into_iter().collect();
-        Self::decode(encode(&pairs)).unwrap_or_default()
+        Self::decode(encode(pairs.iter().map(|(name, value)| (name, value)))).unwrap_or_default()
     }
 }
 
@@ -112,16 +112,19 @@ pub fn header(name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, 
 }
 
 /// Writes a header map as Envoy takes it.
-pub fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Vec<u8> {
-    let texts = pairs.iter().map(|(n, v)| n.as_ref().len() + v.as_ref().len() + 10);
+pub fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pairs: impl IntoIterator<Item = (N, V), IntoIter: Clone>,
+) -> Vec<u8> {
+    let pairs = pairs.into_iter();
+    let texts = pairs.clone().map(|(n, v)| n.as_ref().len() + v.as_ref().len() + 10);
     let mut buffer = Vec::with_capacity(4 + texts.sum::<usize>());
     let number = |buffer: &mut Vec<u8>, value: usize| {
         // No header comes near 4 GiB; a length that did would decode to nothing.
         let value = u32::try_from(value).unwrap_or(u32::MAX);
         buffer.extend_from_slice(&value.to_le_bytes());
     };
-    number(&mut buffer, pairs.len());
-    for (name, value) in pairs {
+    number(&mut buffer, pairs.clone().count());
+    for (name, value) in pairs.clone() {
         number(&mut buffer, name.as_ref().len());
         number(&mut buffer, value.as_ref().len());
     }
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_buffer_that_ends_early_is_refused() {
-        let buffer = encode(&[("name", "value"), ("other", "")]);
+        let buffer = encode([("name", "value"), ("other", "")]);
         assert!(Headers::decode(buffer.clone()).is_some());
         for end in 1..buffer.len() {
             assert_eq!(Headers::decode(buffer[..end].to_vec()), None, "{end}");
@@ -174,7 +177,7 @@ mod tests {
         fn what_is_encoded_is_decoded(
             pairs in prop::collection::vec((any::<Vec<u8>>(), any::<Vec<u8>>()), 0..8)
         ) {
-            let headers = Headers::decode(encode(&pairs)).unwrap();
+            let headers = Headers::decode(encode(pairs.clone())).unwrap();
             let decoded: Vec<_> =
                 headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
             prop_assert_eq!(decoded, pairs);

@@ -181,7 +181,7 @@ pub(super) fn dispatch(callout: &Callout) -> Result<u32, DispatchError> {
 /// Answers the request of the effective context.
 pub(super) fn reply(reply: &Reply) -> Result<(), u32> {
     let headers = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    let headers = encode(&headers.collect::<Vec<_>>());
+    let headers = encode(headers);
     // SAFETY: each pointer is valid for its length during the call; the host copies.
     let status = unsafe {
         proxy_send_local_response(

@@ -196,7 +196,7 @@ impl Worker {
 }
 
 fn request_headers(body: usize) -> Vec<u8> {
-    encode(&[
+    encode([
         (":authority", "gateway.example.com"),
         (":path", "/orders"),
         (":method", "POST"),
@@ -213,7 +213,7 @@ fn request_headers(body: usize) -> Vec<u8> {
 }
 
 fn answer_headers(status: &str) -> Vec<u8> {
-    encode(&[
+    encode([
         (":status", status),
         ("server", "Microsoft-HTTPAPI/2.0"),
         ("strict-transport-security", "max-age=31536000"),
