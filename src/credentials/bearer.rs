@@ -88,9 +88,14 @@ impl Bearer {
         self.seen.valid(now).is_some() && refused != Some(Stamp(self.seen.serial))
     }
 
-    /// Whether there is a good token, and time until its renewal.
+    /// Whether there is a token that nobody was refused.
+    fn has_good_token(&self, now: Duration) -> bool {
+        self.seen.valid(now).is_some() && !self.seen.is_refused()
+    }
+
+    /// Whether there is one, and time until its renewal.
     fn is_at_ease(&self, now: Duration) -> bool {
-        self.seen.valid(now).is_some() && !self.seen.is_refused() && now < self.renew_at
+        self.has_good_token(now) && now < self.renew_at
     }
 
     /// A question to ask now, if this worker is the one to ask.
@@ -110,8 +115,8 @@ impl Bearer {
         if self.is_at_ease(now) {
             return None;
         }
-        let has_token = self.seen.valid(now).is_some() && !self.seen.is_refused();
-        if self.is_time_to_look(now, if has_token { LOOK_AT_EASE } else { LOOK }) {
+        let pause = if self.has_good_token(now) { LOOK_AT_EASE } else { LOOK };
+        if self.is_time_to_look(now, pause) {
             self.look(now, random, shared);
         }
         if self.is_at_ease(now) || self.seen.is_busy(now) {
