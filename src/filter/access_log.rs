@@ -23,7 +23,7 @@ pub(super) fn record(route: &str, report: &Report) {
     }
     let failure = report.failure.as_ref();
     if let Some(id) = failure.and_then(|failure| failure.broker_tracking_id.as_ref()) {
-        set("service_bus.broker_tracking_id", &one_line(id));
+        set("service_bus.broker_tracking_id", id);
     }
 }
 
