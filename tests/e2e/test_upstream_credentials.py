@@ -18,6 +18,7 @@ from processes.emulator import Emulator
 from processes.envoy import Envoy
 from processes.refresher import SHIPPED, refresher
 from servers import token_service
+from servers.token_service import TokenService
 from servers.upstream import answers
 
 # Without a plus sign, which Envoy 1.36 does not encode.
@@ -133,18 +134,25 @@ def test_a_token_that_comes_late_ends_the_circuit_breakers_rest(
         gateway.wait_until(lambda: post(gateway).status == 202, "202 with the token")
 
 
+def asking(
+    entra: TokenService, configuration: GatewayConfiguration, folder: Path
+) -> GatewayConfiguration:
+    """A gateway whose Envoy asks Entra with a secret from a file."""
+    write(folder, "client-secret", SECRET)
+    made = upstream(configuration, "client-secret.yaml", folder)
+    connect(made.clusters[-1], entra.port)
+    # Its certificate is Microsoft's.
+    del made.clusters[-1]["transport_socket"]
+    return made
+
+
 def test_envoy_renews_its_token_from_entra_ahead(
     launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
 ) -> None:
     with token_service.entra("tenant", "client", SECRET, others=OF_ENVOY) as entra:
         entra.life = 8
         emulator.trust(keys=[], identities=[entra.rule])
-        write(folder, "client-secret", SECRET)
-        made = upstream(configure(), "client-secret.yaml", folder)
-        connect(made.clusters[-1], entra.port)
-        # Its certificate is Microsoft's.
-        del made.clusters[-1]["transport_socket"]
-        gateway: Envoy = launch(made)
+        gateway: Envoy = launch(asking(entra, configure(), folder))
         gateway.wait_until(lambda: post(gateway).status == 202, "202 with a token")
         first = entra.granted
         with Load(gateway, clients=2) as load:
@@ -159,12 +167,7 @@ def test_envoy_asks_entra_with_a_client_secret(
 ) -> None:
     with token_service.entra("tenant", "client", SECRET, others=OF_ENVOY) as entra:
         emulator.trust(keys=[], identities=[entra.rule])
-        write(folder, "client-secret", SECRET)
-        made = upstream(configure(), "client-secret.yaml", folder)
-        connect(made.clusters[-1], entra.port)
-        # Its certificate is Microsoft's.
-        del made.clusters[-1]["transport_socket"]
-        gateway: Envoy = launch(made)
+        gateway: Envoy = launch(asking(entra, configure(), folder))
         gateway.wait_until(lambda: entra.granted or entra.mistakes, "question for a token")
         assert not entra.mistakes, entra.mistakes
         gateway.wait_until(lambda: post(gateway).status == 202, "202 with a token")
