@@ -11,13 +11,13 @@ import argparse
 import contextlib
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 
+import script
 from contenders import MODULE, probe
 from measure import Load, check, measure, order
 from processes.envoy import Envoy, version
-from processes.program import ROOT, ProgramFailed
+from processes.program import ROOT
 from upstream import Nginx, found
 
 # As `Call` of the probe names them, and how often it makes them.
@@ -35,18 +35,10 @@ CALLS = [
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--envoy", type=Path, required=True, help="the Envoy binary")
-    parser.add_argument("--target-dir", default="target", help="where cargo has put what it built")
+    parser = script.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory(prefix="envoy-service-bus-") as folder:
-            prices(options, Path(folder))
-    except ProgramFailed as error:
-        print(f"bench-calls: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return script.run("bench-calls", lambda folder: prices(options, folder))
 
 
 def prices(options: argparse.Namespace, folder: Path) -> None:

@@ -13,23 +13,21 @@ import os
 import platform
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import script
 from contenders import CONTENDERS, MODULE
 from measure import Load, Sample, check, measure, order
 from processes.envoy import Envoy, version
-from processes.program import ROOT, ProgramFailed
+from processes.program import ROOT
 from upstream import Nginx, found
 
 REFERENCE = next(iter(CONTENDERS))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--envoy", type=Path, required=True, help="the Envoy binary")
-    parser.add_argument("--target-dir", default="target", help="where cargo has put what it built")
+    parser = script.parser(__doc__)
     parser.add_argument("--module", type=Path, help="another build of the filter")
     parser.add_argument("--connections", type=numbers, default=[16, 64, 256], metavar="N,…")
     parser.add_argument("--bodies", type=numbers, default=[50, 4096, 65536], metavar="BYTES,…")
@@ -39,13 +37,7 @@ def main() -> int:
     options = parser.parse_args()
     if min(options.bodies) < 50:
         parser.error("a body has 50 bytes at least")
-    try:
-        with tempfile.TemporaryDirectory(prefix="envoy-service-bus-") as folder:
-            bench(options, Path(folder))
-    except ProgramFailed as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return script.run("bench", lambda folder: bench(options, folder))
 
 
 def numbers(text: str) -> list[int]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-import tempfile
 from pathlib import Path
 
+import script
 from contenders import CONTENDERS, MODULE
 from measure import Load, check, measure, order
 from processes.envoy import Envoy, version
 from processes.memory import memory
-from processes.program import ROOT, ProgramFailed
+from processes.program import ROOT
 from upstream import Nginx, found
 
 WORKERS = [1, 2, 4, 8]
@@ -24,27 +24,22 @@ MIB = 1 << 20
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--envoy", type=Path, required=True, help="the Envoy binary")
-    parser.add_argument("--target-dir", default="target", help="where cargo has put what it built")
-    options = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory(prefix="envoy-service-bus-") as folder:
-            print(f"Envoy {version(options.envoy)}, MiB of its process and of the module's VMs\n")
-            print(f"| | {' | '.join(f'{number} workers' for number in WORKERS)} | one more |")
-            print(f"|---|{'---:|' * (len(WORKERS) + 1)}")
-            for name in ("router", "raw"):
-                show(name, options, Path(folder))
-    except ProgramFailed as error:
-        print(f"bench-memory: {error}", file=sys.stderr)
-        return 1
-    return 0
+    options = script.parser(__doc__).parse_args()
+    return script.run("bench-memory", lambda folder: sizes(options, folder))
+
+
+def sizes(options: argparse.Namespace, folder: Path) -> None:
+    print(f"Envoy {version(options.envoy)}, MiB of its process and of the module's VMs\n")
+    print(f"| | {' | '.join(f'{number} workers' for number in WORKERS)} | one more |")
+    print(f"|---|{'---:|' * (len(WORKERS) + 1)}")
+    for name in ("router", "raw"):
+        show(name, options, folder)
 
 
 def show(name: str, options: argparse.Namespace, folder: Path) -> None:
-    sizes = [used(name, number, options, folder / f"{name}-{number}") for number in WORKERS]
-    cells = [f"{process / MIB:.1f}, {vms / MIB:.1f}" for process, vms in sizes]
-    grown = (sizes[-1][0] - sizes[0][0]) / (WORKERS[-1] - WORKERS[0]) / MIB
+    each = [used(name, number, options, folder / f"{name}-{number}") for number in WORKERS]
+    cells = [f"{process / MIB:.1f}, {vms / MIB:.1f}" for process, vms in each]
+    grown = (each[-1][0] - each[0][0]) / (WORKERS[-1] - WORKERS[0]) / MIB
     print(f"| {name} | {' | '.join(cells)} | {grown:.2f} |", flush=True)
 
 
