@@ -65,7 +65,7 @@ build: toolchain ## Build the module that Envoy loads
 	$(CARGO) run --quiet --profile tools -p trim-exports -- target/wasm32-wasip1/release/envoy_service_bus.wasm
 
 command: toolchain ## Build the command that checks configurations, target/tools/envoy-service-bus
-	$(CARGO) build --profile tools --bin envoy-service-bus -p envoy-service-bus
+	$(CARGO) build --profile tools -p envoy-service-bus-command
 
 tools: toolchain
 	$(CARGO) build --profile tools -p service-bus-emulator -p service-bus-load -p service-bus-fuel

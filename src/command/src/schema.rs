@@ -1,0 +1,22 @@
+//! `schema`: the JSON Schema of the plugin configuration.
+
+use clap::Args;
+
+use crate::output::{Failure, Verdict, print};
+
+/// Prints the JSON Schema (draft 2020-12) of the plugin configuration.
+///
+/// Editors complete and check a configuration with it. Rules that go beyond one value, such as
+/// expressions, are told by `check` alone.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  envoy-service-bus schema > service-bus.schema.json")]
+pub(crate) struct Options {}
+
+/// The schema as it is shipped.
+const SCHEMA: &str = include_str!("../../../envoy/configuration.schema.json");
+
+/// Prints the schema.
+pub(crate) fn execute(_: &Options) -> Result<Verdict, Failure> {
+    print(SCHEMA)?;
+    Ok(Verdict::Fine)
+}
