@@ -47,9 +47,10 @@ fn the_command_prints_the_shipped_schema() {
 #[test]
 fn the_shipped_configurations_are_valid() {
     let validator = validator();
-    for shipped in
-        [include_str!("../../../../envoy/envoy.yaml"), include_str!("../../../../envoy/orders.yaml")]
-    {
+    for shipped in [
+        include_str!("../../../../envoy/envoy.yaml"),
+        include_str!("../../../../envoy/orders.yaml"),
+    ] {
         let block = shipped.split_once("value: |\n").unwrap().1;
         let indent = block.len() - block.trim_start().len();
         let inside = |line: &&str| line.len() > indent && line[..indent].trim().is_empty();
