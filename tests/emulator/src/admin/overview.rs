@@ -122,6 +122,10 @@ fn property((name, value): &(Box<str>, PropertyValue)) -> Value {
         PropertyValue::Integer(number) => ("integer", number.to_string()),
         PropertyValue::Float(number) => ("float", number.to_string()),
         PropertyValue::Boolean(value) => ("boolean", value.to_string()),
+        PropertyValue::Other(scalar) => {
+            let json = value.to_json();
+            (scalar.name(), json.as_str().map_or_else(|| json.to_string(), str::to_owned))
+        }
     };
     json!({ "name": name, "type": kind, "value": value })
 }

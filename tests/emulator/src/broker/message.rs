@@ -3,9 +3,11 @@
 use std::sync::Weak;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::Timestamp;
+use super::{Scalar, Timestamp};
 use crate::http::Headers;
 
 /// A message as it was sent.
@@ -78,6 +80,8 @@ pub enum PropertyValue {
     Float(f64),
     /// True or false.
     Boolean(bool),
+    /// A value that only AMQP can send.
+    Other(Scalar),
 }
 
 impl PropertyValue {
@@ -88,10 +92,22 @@ impl PropertyValue {
             Self::Text(text) => text.len(),
             Self::Integer(_) | Self::Float(_) => 8,
             Self::Boolean(_) => 1,
+            Self::Other(scalar) => scalar.size(),
         }
     }
 
-    /// As a JSON value.
+    /// As text, a whole number, a number with a fraction, true or false, where it is one of these
+    /// whatever its size on the wire.
+    #[must_use]
+    pub fn plain(&self) -> Option<Self> {
+        match self {
+            Self::Other(scalar) => scalar.plain(),
+            plain => Some(plain.clone()),
+        }
+    }
+
+    /// As a JSON value. What AMQP alone can send becomes text: dates as in RFC 1123, bytes as
+    /// base64.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         match self {
@@ -99,6 +115,19 @@ impl PropertyValue {
             Self::Integer(number) => (*number).into(),
             Self::Float(number) => (*number).into(),
             Self::Boolean(value) => (*value).into(),
+            Self::Other(scalar) => match (scalar.plain(), scalar) {
+                (Some(plain), _) => plain.to_json(),
+                (None, Scalar::Ulong(number)) => (*number).into(),
+                (None, Scalar::Timestamp(millis)) => {
+                    Timestamp::from_unix_millis((*millis).try_into().unwrap_or(0))
+                        .to_rfc1123()
+                        .into()
+                }
+                (None, Scalar::Uuid(id)) => id.to_string().into(),
+                (None, Scalar::Binary(bytes)) => STANDARD.encode(bytes).into(),
+                (None, Scalar::Decimal(bytes)) => STANDARD.encode(bytes).into(),
+                (None, _) => serde_json::Value::Null,
+            },
         }
     }
 

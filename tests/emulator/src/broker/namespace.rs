@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Acceptance, Filter, Message, Queue, Timestamp, Topic};
+use super::{Acceptance, Message, Queue, Rules, Timestamp, Topic};
 
 /// A namespace.
 #[derive(Debug)]
@@ -53,8 +53,8 @@ pub struct TopicEntity {
 /// A subscription as its topic sees it.
 #[derive(Debug)]
 pub struct Subscription {
-    /// A message goes here if one of them matches.
-    pub filters: Vec<Filter>,
+    /// A message goes here if one of them lets it through.
+    pub rules: Rules,
     /// Where it is kept.
     pub entity: Arc<QueueEntity>,
 }
@@ -134,8 +134,8 @@ impl TopicEntity {
             }
             topic.settings().default_time_to_live
         };
-        for Subscription { filters, entity } in &self.subscriptions {
-            if filters.iter().any(|filter| filter.matches(message)) {
+        for Subscription { rules, entity } in &self.subscriptions {
+            if rules.matches(message) {
                 entity.queue.lock().forward(Arc::clone(message), limit, now);
                 entity.changed.notify_waiters();
             }

@@ -21,6 +21,18 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// The moment `millis` milliseconds after the Unix epoch.
+    #[must_use]
+    pub const fn from_unix_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn unix_millis(self) -> u64 {
+        self.0
+    }
+
     /// What the emulator's clock shows.
     #[must_use]
     pub fn now() -> Self {

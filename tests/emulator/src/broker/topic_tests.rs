@@ -39,7 +39,12 @@ fn message(id: &str, properties: &[(&str, PropertyValue)]) -> Arc<Message> {
 
 fn subscription(name: &str, filters: Vec<Filter>, settings: QueueSettings) -> Subscription {
     let path = format!("t/subscriptions/{name}");
-    Subscription { filters, entity: QueueEntity::new(path, true, Queue::new(settings)) }
+    let rules = filters.into_iter().enumerate();
+    let rules = rules.map(|(index, filter)| Rule { name: index.to_string().into(), filter });
+    Subscription {
+        rules: Rules::new(rules.collect()),
+        entity: QueueEntity::new(path, true, Queue::new(settings)),
+    }
 }
 
 fn topic(settings: TopicSettings, subscriptions: Vec<Subscription>) -> Arc<TopicEntity> {

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use super::reader::{Errors, Object, Place};
 use super::rules;
 use crate::broker::{
-    Entity, Queue, QueueEntity, QueueSettings, Subscription, Topic, TopicEntity, TopicSettings,
+    Entity, Queue, QueueEntity, QueueSettings, Rules, Subscription, Topic, TopicEntity,
+    TopicSettings,
 };
 use crate::wire::Tier;
 
@@ -68,10 +69,10 @@ fn read_topic(
         let Some(object) = Object::new(subscription, place, &known, errors) else { continue };
         let name = subscription_names.read(&object, 50, errors);
         let settings = queue_settings(&object, Kind::Subscription, tier, errors);
-        let filters = rules::read(&object, errors);
+        let rules = Rules::new(rules::read(&object, errors));
         let path = format!("{path}/subscriptions/{name}");
         let entity = QueueEntity::new(path, true, Queue::new(settings));
-        subscriptions.push(Subscription { filters, entity });
+        subscriptions.push(Subscription { rules, entity });
     }
     let queues = subscriptions.iter().map(|subscription| Arc::clone(&subscription.entity));
     let mut entities: Vec<_> = queues.map(Entity::Queue).collect();

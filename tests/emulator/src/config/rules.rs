@@ -3,32 +3,31 @@
 use serde_json::Value;
 
 use super::reader::{Errors, Object, Place};
-use crate::broker::{CorrelationFilter, Field, Filter, PropertyValue};
+use crate::broker::{CorrelationFilter, DEFAULT_RULE, Field, Filter, PropertyValue, Rule};
 
-/// The filters of a subscription. Without rules every message matches.
-pub(super) fn read(subscription: &Object<'_>, errors: &mut Errors) -> Vec<Filter> {
+/// The rules of a subscription. Without any, every message matches.
+pub(super) fn read(subscription: &Object<'_>, errors: &mut Errors) -> Vec<Rule> {
     let rules = subscription.array("Rules", errors);
     if rules.is_empty() {
-        return vec![Filter::True];
+        return vec![Rule { name: DEFAULT_RULE.into(), filter: Filter::True }];
     }
     let at = Place::Member(&subscription.place, "Rules");
-    let mut filters = Vec::new();
+    let mut read = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
         let place = Place::Element(&at, index);
         let Some(rule) = Object::new(rule, place, &["Name", "Properties"], errors) else {
             continue;
         };
-        if rule.required("Name", errors).is_some() {
-            rule.string("Name", errors);
-        }
+        let name = rule.required("Name", errors).and_then(|_| rule.string("Name", errors));
         let Some(properties) = rule.required("Properties", errors) else { continue };
         let place = Place::Member(&rule.place, "Properties");
         let known = ["FilterType", "CorrelationFilter", "SqlFilter", "Action"];
         if let Some(properties) = Object::new(properties, place, &known, errors) {
-            filters.extend(filter(&properties, errors));
+            let filter = filter(&properties, errors);
+            read.extend(name.zip(filter).map(|(name, filter)| Rule { name: name.into(), filter }));
         }
     }
-    filters
+    read
 }
 
 fn filter(properties: &Object<'_>, errors: &mut Errors) -> Option<Filter> {

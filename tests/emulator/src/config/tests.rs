@@ -218,7 +218,7 @@ fn filters_are_read() {
     let filter = |properties: &str| {
         let namespace = entities(&rule(properties));
         let Some(Entity::Topic(topic)) = namespace.entity("t") else { panic!("no topic") };
-        topic.subscriptions[0].filters[0].clone()
+        topic.subscriptions[0].rules.list()[0].filter.clone()
     };
     let sql = |text: &str| {
         filter(&format!(r#"{{"FilterType": "Sql", "SqlFilter": {{"SqlExpression": "{text}"}}}}"#))

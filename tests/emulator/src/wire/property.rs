@@ -46,7 +46,7 @@ fn parse_text(rest: &str) -> Result<PropertyValue, &'static str> {
 pub(super) fn render(value: &PropertyValue) -> String {
     match value {
         PropertyValue::Text(text) => ascii_json_string(text),
-        other => other.to_json().to_string(),
+        other => escape_non_ascii(&other.to_json().to_string()),
     }
 }
 
