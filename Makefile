@@ -90,7 +90,11 @@ probe: toolchain
 	$(CARGO) build --release --target wasm32-wasip1 -p callout-probe
 	$(CARGO) run --quiet --profile tools -p trim-exports -- target/wasm32-wasip1/release/callout_probe.wasm
 
-bench: build probe $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against Envoy's router and Lua filter
+.PHONY: bench-service
+bench-service: toolchain
+	$(CARGO) build --release -p bench-service
+
+bench: build probe bench-service $(PACKAGES) $(NEWEST_ENVOY) ## Measure the filter against a service behind Envoy's router, and Lua
 	@$(SCRIPT) tests/bench/main.py --envoy=$(NEWEST_ENVOY) $(BENCH)
 
 bench-calls: build probe $(PACKAGES) $(NEWEST_ENVOY) ## Measure what each kind of host call costs

@@ -1,4 +1,4 @@
-"""Measures the filter against Envoy's router and Lua filter: `make bench`.
+"""Measures the filter against Envoy's router, a service behind it, and Lua: `make bench`.
 
 Each contender is an Envoy with one worker. They take turns, round after round, so that whatever
 else the machine does meets them all alike. Shown are medians over the rounds, and ratios to the
@@ -16,8 +16,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bench_service import Service
+
 import script
-from contenders import CONTENDERS, MODULE
+from contenders import CONTENDERS, MODULE, SERVICE
 from measure import Load, Sample, check, measure, order
 from processes.envoy import Envoy, version
 from processes.program import ROOT
@@ -59,8 +61,14 @@ def bench(options: argparse.Namespace, folder: Path) -> None:
         upstream = Nginx(folder / "nginx")
         stack.callback(upstream.stop)
         envoys: dict[str, Envoy] = {}
+        behind: dict[str, tuple[int, ...]] = {}
         for name in options.only:
-            configuration = CONTENDERS[name][0](module.absolute(), upstream.port)
+            port = upstream.port
+            if name == SERVICE:
+                service = Service(ROOT / options.target_dir, upstream.port, folder)
+                stack.callback(service.stop)
+                port, behind[name] = service.port, (service.pid,)
+            configuration = CONTENDERS[name][0](module.absolute(), port)
             envoys[name] = Envoy(
                 options.envoy, configuration, folder / name, concurrency=1, level="warning"
             )
@@ -76,7 +84,9 @@ def bench(options: argparse.Namespace, folder: Path) -> None:
                     check(envoy, CONTENDERS[name][1], load.body)
                 rounds = [
                     {
-                        name: measure(envoy, wrk, load, options.seconds, folder)
+                        name: measure(
+                            envoy, wrk, load, options.seconds, folder, behind.get(name, ())
+                        )
                         for name, envoy in turned(envoys, turn).items()
                     }
                     for turn in range(options.rounds)

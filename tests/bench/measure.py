@@ -33,7 +33,7 @@ class Sample:
     # Milliseconds from request to answer, the middle and the slowest hundredth.
     p50: float
     p99: float
-    # Microseconds of Envoy's CPU time for a request, kernel included.
+    # Microseconds of CPU time for a request, of Envoy and what stands behind it, kernel included.
     cpu: float
     # Requests of one callout.
     batch: float
@@ -53,8 +53,11 @@ def check(envoy: Envoy, status: int, body: bytes) -> None:
         raise ProgramFailed(f"expected {status}, Envoy answered {answer.status}: {answer.body!r}")
 
 
-def measure(envoy: Envoy, wrk: str, load: Load, seconds: int, folder: Path) -> Sample:
-    """Loads an Envoy. Its CPU time is that of its whole process."""
+def measure(
+    envoy: Envoy, wrk: str, load: Load, seconds: int, folder: Path, behind: tuple[int, ...] = ()
+) -> Sample:
+    """Loads an Envoy. CPU time is that of its whole process, and of those `behind` it."""
+    pids = (envoy.pid, *behind)
     path = folder / "body"
     path.write_bytes(load.body)
     command = [
@@ -62,9 +65,9 @@ def measure(envoy: Envoy, wrk: str, load: Load, seconds: int, folder: Path) -> S
         *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(SCRIPT)),
         *(f"http://127.0.0.1:{envoy.port}/orders", "--", str(path)),
     ]
-    called, used = _callouts(envoy), _cpu_seconds(envoy.pid)
+    called, used = _callouts(envoy), _cpu_seconds(pids)
     run = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
-    used, called = _cpu_seconds(envoy.pid) - used, _callouts(envoy) - called
+    used, called = _cpu_seconds(pids) - used, _callouts(envoy) - called
     lines = [line for line in run.stdout.split("\n") if line.startswith("result ")]
     if run.returncode != 0 or not lines:
         raise ProgramFailed(f"wrk ended with {run.returncode}:\n{run.stdout}{run.stderr}")
@@ -80,11 +83,13 @@ def measure(envoy: Envoy, wrk: str, load: Load, seconds: int, folder: Path) -> S
     )
 
 
-def _cpu_seconds(pid: int) -> float:
-    # The name of the program stands in brackets, and may hold anything.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    user, system = int(fields[11]), int(fields[12])
-    return (user + system) / TICKS_PER_SECOND
+def _cpu_seconds(pids: tuple[int, ...]) -> float:
+    ticks = 0
+    for pid in pids:
+        # The name of the program stands in brackets, and may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS_PER_SECOND
 
 
 def _callouts(envoy: Envoy) -> int:
