@@ -1,7 +1,6 @@
 //! `check`: what is wrong with a configuration, and with what stands around it.
 
-mod finding;
-mod references;
+mod configuration;
 mod rules;
 
 use std::path::PathBuf;
@@ -11,11 +10,10 @@ use clap::Args;
 use envoy_service_bus::config::{Config, Environment, Role};
 use serde_json::json;
 
-pub(crate) use finding::{Finding, Severity};
-
+use crate::finding::{Finding, Severity};
 use crate::input;
-use crate::output::{Failure, Verdict, print};
-use crate::survey::{Plugin, Survey};
+use crate::manifests::{Manifests, Plugin};
+use crate::output::{Completion, Failure, print};
 use rules::Case;
 
 /// Reports every mistake in configurations of the filter, with its line.
@@ -41,20 +39,20 @@ pub(crate) struct Options {
 }
 
 /// Prints what it finds.
-pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failure> {
-    let mut survey = Survey::default();
+pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Completion, Failure> {
+    let mut manifests = Manifests::default();
     for file in &options.files {
         let (name, text) = input::read(file)?;
-        survey.add(&name, &text);
+        manifests.add(&name, &text);
     }
-    let findings = findings(&mut survey, &options.files);
+    let findings = findings(&mut manifests, &options.files);
     let count = |severity| findings.iter().filter(|one| one.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     print(&match as_json {
         true => format!(
             "{}\n",
             json!({
-                "configurations": survey.plugins.iter().map(instance).collect::<Vec<_>>(),
+                "configurations": manifests.plugins.iter().map(instance).collect::<Vec<_>>(),
                 "errors": errors,
                 "warnings": warnings,
                 "findings": findings.iter().map(Finding::json).collect::<Vec<_>>(),
@@ -63,7 +61,7 @@ pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failu
         false => {
             let lines: String = findings.iter().map(Finding::line).collect();
             let (instances, errors, warnings) = (
-                counted(survey.plugins.len(), "configuration"),
+                counted(manifests.plugins.len(), "configuration"),
                 counted(errors, "error"),
                 counted(warnings, "warning"),
             );
@@ -71,7 +69,7 @@ pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failu
         }
     })?;
     let bad = errors > 0 || options.strict && warnings > 0;
-    Ok(if bad { Verdict::Findings } else { Verdict::Fine })
+    Ok(if bad { Completion::Findings } else { Completion::Clean })
 }
 
 fn instance(plugin: &Plugin) -> serde_json::Value {
@@ -82,10 +80,10 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn findings(survey: &mut Survey, files: &[PathBuf]) -> Vec<Finding> {
-    let mut findings = std::mem::take(&mut survey.findings);
+fn findings(manifests: &mut Manifests, files: &[PathBuf]) -> Vec<Finding> {
+    let mut findings = std::mem::take(&mut manifests.findings);
     let mut read: Vec<(&Plugin, Option<Role>)> = vec![];
-    for plugin in &survey.plugins {
+    for plugin in &manifests.plugins {
         let Some(text) = &plugin.configuration else {
             read.push((plugin, None));
             continue;
@@ -113,9 +111,9 @@ fn findings(survey: &mut Survey, files: &[PathBuf]) -> Vec<Finding> {
         };
         let gates = read.iter().filter(|one| gate(one)).map(|(gate, _)| *gate).collect();
         let role = role.as_ref();
-        findings.extend(Case { plugin, role, survey, gates }.findings());
+        findings.extend(Case { plugin, role, manifests, gates }.findings());
     }
-    if survey.plugins.is_empty() && findings.is_empty() {
+    if manifests.plugins.is_empty() && findings.is_empty() {
         let file: Rc<str> = files.first().map_or_else(|| "-".into(), |file| input::name(file));
         let message = "no configuration of the filter in what was given";
         findings.push(Finding::error(&file, crate::text::Position::START, "", message));

@@ -7,7 +7,7 @@ use import_apim::{Imported, LeftOut, Operation, Position, Surroundings};
 use serde_json::json;
 
 use crate::input;
-use crate::output::{Failure, Verdict, print};
+use crate::output::{Completion, Failure, print};
 
 /// Turns a policy of API Management into a configuration of the filter.
 ///
@@ -45,7 +45,7 @@ fn named_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// Prints the configuration, and what was left out.
-pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failure> {
+pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Completion, Failure> {
     let (file, text) = input::read(&options.policy)?;
     let around = Surroundings {
         operation: &options.operation,
@@ -58,7 +58,7 @@ pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failu
         Failure(format!("{file}:{line}:{column}: {error}"))
     })?;
     report(&file, &imported, as_json)?;
-    Ok(if imported.left_out.is_empty() { Verdict::Fine } else { Verdict::Findings })
+    Ok(if imported.left_out.is_empty() { Completion::Clean } else { Completion::Findings })
 }
 
 fn report(file: &str, imported: &Imported, as_json: bool) -> Result<(), Failure> {

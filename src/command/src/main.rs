@@ -3,13 +3,15 @@
 #![cfg(not(target_family = "wasm"))]
 
 mod check;
+mod finding;
 mod import_apim;
 mod input;
+mod manifests;
 mod output;
 mod render;
 mod sas;
 mod schema;
-mod survey;
+
 mod text;
 mod time;
 mod yaml;
@@ -18,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use output::Verdict;
+use output::Completion;
 
 /// Checks and explains configurations of the Envoy filter for Azure Service Bus.
 ///
@@ -45,16 +47,16 @@ enum Command {
 
 fn main() -> ExitCode {
     let Options { command, json } = Options::parse();
-    let verdict = match &command {
+    let completed = match &command {
         Command::Check(options) => check::execute(options, json),
         Command::ImportApim(options) => import_apim::execute(options, json),
         Command::Render(options) => render::execute(options, json),
         Command::Sas(options) => sas::execute(options, json),
         Command::Schema(options) => schema::execute(options),
     };
-    match verdict {
-        Ok(Verdict::Fine) => ExitCode::SUCCESS,
-        Ok(Verdict::Findings) => ExitCode::from(1),
+    match completed {
+        Ok(Completion::Clean) => ExitCode::SUCCESS,
+        Ok(Completion::Findings) => ExitCode::from(1),
         Err(error) => {
             anstream::eprintln!("envoy-service-bus: {error}");
             ExitCode::from(2)

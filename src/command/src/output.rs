@@ -5,9 +5,9 @@ use std::io::{self, Write as _};
 
 /// How a command ended that could do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Completion {
     /// Nothing is wrong.
-    Fine,
+    Clean,
     /// Something is, and was said.
     Findings,
 }

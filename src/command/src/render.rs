@@ -1,8 +1,8 @@
 //! `render`: what the filter would make of a request.
 
 mod curl;
-mod play;
 mod request;
+mod simulate;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -20,10 +20,10 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::input;
-use crate::output::{Failure, Verdict, print};
-use crate::survey::Survey;
+use crate::manifests::Manifests;
+use crate::output::{Completion, Failure, print};
 use crate::time;
-use play::{Played, World};
+use simulate::{Simulated, World};
 
 /// Shows the callout that a request would cause, and the answer to its client.
 ///
@@ -59,7 +59,7 @@ pub(crate) struct Options {
 }
 
 /// Prints what becomes of the request.
-pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failure> {
+pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Completion, Failure> {
     let (configuration, sender) = sender(options)?;
     let bytes = input::read_bytes(&options.request)?;
     let request = request::read(&bytes)
@@ -76,25 +76,25 @@ pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failu
         attributes: Attributes { jwt: claims, source_address: Some(options.source.clone()) },
         found: options.found.as_deref().map(input::read_bytes).transpose()?,
     };
-    let played = play::play(&sender, request, world)
+    let simulated = simulate::simulate(&sender, request, world)
         .ok_or_else(|| Failure("the filter came to no end with this request".to_owned()))?;
-    let sent = matches!(played, Played::Sent { .. });
-    let shown = Shown { played: &played, sender: &sender, configuration: &configuration };
+    let sent = matches!(simulated, Simulated::Sent { .. });
+    let shown = Shown { simulated: &simulated, sender: &sender, configuration: &configuration };
     print(&if as_json { format!("{}\n", shown.json()) } else { shown.text() })?;
-    Ok(if sent { Verdict::Fine } else { Verdict::Findings })
+    Ok(if sent { Completion::Clean } else { Completion::Findings })
 }
 
 /// The sender that is asked for.
 fn sender(options: &Options) -> Result<(Json, Rc<Sender>), Failure> {
     let (file, text) = input::read(&options.config)?;
-    let mut survey = Survey::default();
-    survey.add(&file, &text);
+    let mut manifests = Manifests::default();
+    manifests.add(&file, &text);
     let wrong = || Failure(format!("{file} has mistakes, which `check` names"));
-    if !survey.findings.is_empty() {
+    if !manifests.findings.is_empty() {
         return Err(wrong());
     }
     let mut senders = vec![];
-    for plugin in &survey.plugins {
+    for plugin in &manifests.plugins {
         let wanted = options.name.is_none() || options.name == plugin.name;
         let Some(text) = plugin.configuration.as_ref().filter(|_| wanted) else { continue };
         let config = Config::parse(text.as_str().as_bytes(), Environment::Unknown);
@@ -116,7 +116,7 @@ fn sender(options: &Options) -> Result<(Json, Rc<Sender>), Failure> {
 
 /// What is shown of it.
 struct Shown<'a> {
-    played: &'a Played,
+    simulated: &'a Simulated,
     sender: &'a Sender,
     configuration: &'a Json,
 }
@@ -127,13 +127,13 @@ impl Shown<'_> {
     }
 
     fn text(&self) -> String {
-        match self.played {
-            Played::Passed => "### no route matches: the request goes on untouched\n".to_owned(),
-            Played::Answered { route, reply } => {
+        match self.simulated {
+            Simulated::Passed => "### no route matches: the request goes on untouched\n".to_owned(),
+            Simulated::Answered { route, reply } => {
                 let route = self.route(*route);
                 format!("### route {route}: nothing is sent\n\n{}", reply_text(reply))
             }
-            Played::Sent { route, callout, message, reply } => {
+            Simulated::Sent { route, callout, message, reply } => {
                 let name = self.route(*route);
                 let mut text = format!(
                     "### route {name}: callout to cluster {}\n\n{}\n### by hand\n\n{}\n",
@@ -152,14 +152,14 @@ impl Shown<'_> {
     }
 
     fn json(&self) -> Json {
-        match self.played {
-            Played::Passed => json!({"outcome": "passed"}),
-            Played::Answered { route, reply } => json!({
+        match self.simulated {
+            Simulated::Passed => json!({"outcome": "passed"}),
+            Simulated::Answered { route, reply } => json!({
                 "outcome": "answered",
                 "route": self.route(*route),
                 "reply": reply_json(reply),
             }),
-            Played::Sent { route, callout, reply, .. } => json!({
+            Simulated::Sent { route, callout, reply, .. } => json!({
                 "outcome": "sent",
                 "route": self.route(*route),
                 "cluster": &*callout.cluster,

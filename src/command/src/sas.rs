@@ -7,7 +7,7 @@ use envoy_service_bus::config::Entity;
 use envoy_service_bus::credentials::{AccessKey, ConnectionString, Endpoint, Secret};
 use serde_json::json;
 
-use crate::output::{Failure, Verdict, print};
+use crate::output::{Completion, Failure, print};
 use crate::time;
 
 /// Prints a shared access signature for a queue or topic.
@@ -54,7 +54,7 @@ fn host(text: &str) -> Result<String, String> {
 }
 
 /// Prints the token.
-pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failure> {
+pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Completion, Failure> {
     let signed = sign(options, |name| std::env::var(name).ok())?;
     let token = &signed.token;
     print(&match as_json {
@@ -64,7 +64,7 @@ pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Verdict, Failu
         ),
         false => format!("{token}\n"),
     })?;
-    Ok(Verdict::Fine)
+    Ok(Completion::Clean)
 }
 
 struct Signed {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::output::{Failure, Verdict, print};
+use crate::output::{Completion, Failure, print};
 
 /// Prints the JSON Schema (draft 2020-12) of the plugin configuration.
 ///
@@ -16,7 +16,7 @@ pub(crate) struct Options {}
 const SCHEMA: &str = include_str!("../../../envoy/configuration.schema.json");
 
 /// Prints the schema.
-pub(crate) fn execute(_: &Options) -> Result<Verdict, Failure> {
+pub(crate) fn execute(_: &Options) -> Result<Completion, Failure> {
     print(SCHEMA)?;
-    Ok(Verdict::Fine)
+    Ok(Completion::Clean)
 }

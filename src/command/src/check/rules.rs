@@ -2,9 +2,9 @@
 
 use envoy_service_bus::config::{Action, HeaderMode, Role, Sender};
 
-use super::Finding;
-use super::references::References;
-use crate::survey::{Limit, Platform, Plugin, Survey};
+use super::configuration::References;
+use crate::finding::Finding;
+use crate::manifests::{Limit, Manifests, Platform, Plugin};
 use crate::text::Position;
 use crate::yaml::Malformed;
 
@@ -18,7 +18,7 @@ pub(super) struct Case<'a> {
     pub(super) plugin: &'a Plugin,
     /// `None` when its configuration cannot be read.
     pub(super) role: Option<&'a Role>,
-    pub(super) survey: &'a Survey,
+    pub(super) manifests: &'a Manifests,
     /// The gates that work after it.
     pub(super) gates: Vec<&'a Plugin>,
 }
@@ -101,7 +101,7 @@ impl Case<'_> {
     }
 
     fn has_buffer(&self) -> bool {
-        let by_patch = self.plugin.platform != Platform::Envoy && self.survey.buffer_by_patch;
+        let by_patch = self.plugin.platform != Platform::Envoy && self.manifests.buffer_by_patch;
         self.plugin.buffer_after || by_patch
     }
 
@@ -126,19 +126,19 @@ impl Case<'_> {
     }
 
     fn clusters(&self, names: &References, findings: &mut Vec<Finding>) {
-        let survey = self.survey;
+        let manifests = self.manifests;
         let of_envoy = self.plugin.platform == Platform::Envoy;
-        if of_envoy && !survey.clusters.is_empty() && !survey.more_clusters {
+        if of_envoy && !manifests.clusters.is_empty() && !manifests.more_clusters {
             for one in names.destinations.iter().chain(&names.others) {
-                if !survey.clusters.iter().any(|cluster| cluster.name == one.name) {
+                if !manifests.clusters.iter().any(|cluster| cluster.name == one.name) {
                     let message = format!("there is no cluster {:?}", one.name);
                     findings.push(self.warning(one.at, &one.place, &message));
                 }
             }
         }
         for one in &names.destinations {
-            let cluster = survey.clusters.iter().find(|cluster| cluster.name == one.name);
-            let patches = survey.removals.iter().filter(|patch| patch.is_for(&one.name));
+            let cluster = manifests.clusters.iter().find(|cluster| cluster.name == one.name);
+            let patches = manifests.removals.iter().filter(|patch| patch.is_for(&one.name));
             let patched = patches.map(|patch| &patch.headers);
             let (removed, by): (Vec<_>, _) = match cluster {
                 Some(cluster) => (vec![&cluster.removed], "an upstream header_mutation filter"),
@@ -169,7 +169,7 @@ impl Case<'_> {
             return None;
         }
         let by_patch = self.plugin.platform != Platform::Envoy;
-        let patched = self.survey.patched_buffer.as_ref().filter(|_| by_patch);
+        let patched = self.manifests.patched_buffer.as_ref().filter(|_| by_patch);
         self.plugin.buffer.as_ref().or(patched)
     }
 
@@ -199,7 +199,7 @@ impl Case<'_> {
             .map(|limit| Finding::warning(&limit.file, limit.at, limit.place, &message(limit)))
             .collect();
         if self.plugin.platform == Platform::EnvoyGateway {
-            match &self.survey.gateway_buffer {
+            match &self.manifests.gateway_buffer {
                 Some(limit) if limit.bytes < needed => findings.push(Finding::warning(
                     &limit.file,
                     limit.at,

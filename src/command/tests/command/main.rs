@@ -12,6 +12,7 @@ mod check;
 mod control_planes;
 mod import_apim;
 mod import_apim_recipe;
+mod modules;
 mod program;
 mod render;
 mod render_request;
@@ -20,6 +21,7 @@ mod sas;
 mod schema;
 mod schema_corpus;
 mod surroundings;
+mod yaml;
 
 #[test]
 fn the_help_names_each_command() {

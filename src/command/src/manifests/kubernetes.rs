@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::envoy::{Around, is_ours};
-use super::{Limit, Order, Platform, Plugin, Removal, Survey};
+use super::{Limit, Manifests, Order, Platform, Plugin, Removal};
 use crate::text::{Position, Text};
 use crate::yaml::{self, Node};
 
-impl Survey {
+impl Manifests {
     /// Reads one resource.
     pub(super) fn kubernetes(&mut self, file: &Rc<str>, resource: &Node) {
         let version = resource.str_of("apiVersion").unwrap_or_default();

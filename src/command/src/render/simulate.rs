@@ -27,7 +27,7 @@ pub(super) struct World {
 
 /// What becomes of a request.
 #[derive(Debug)]
-pub(super) enum Played {
+pub(super) enum Simulated {
     /// No route matches.
     Passed,
     /// The filter answers without a callout: it refuses the request, or shows its message.
@@ -38,8 +38,8 @@ pub(super) enum Played {
 
 const STREAM: StreamId = StreamId(1);
 
-/// Plays a request through.
-pub(super) fn play(sender: &Rc<Sender>, request: Request, world: World) -> Option<Played> {
+/// Simulates a request.
+pub(super) fn simulate(sender: &Rc<Sender>, request: Request, world: World) -> Option<Simulated> {
     let mut exchange = Exchange::new(Rc::clone(sender), random);
     let mut step = exchange.headers_arrived(request.headers);
     if matches!(step, Step::Wait) {
@@ -51,8 +51,10 @@ pub(super) fn play(sender: &Rc<Sender>, request: Request, world: World) -> Optio
     let mut delivery = Delivery::new(Rc::clone(sender), Rc::new(Alone::default()), 1);
     let route = exchange.waiting_on();
     let success = match step {
-        Step::Pass => return Some(Played::Passed),
-        Step::Reply(reply, report) => return Some(Played::Answered { route: report.route, reply }),
+        Step::Pass => return Some(Simulated::Passed),
+        Step::Reply(reply, report) => {
+            return Some(Simulated::Answered { route: report.route, reply });
+        }
         Step::Wait => return None,
         Step::Send(submission) => {
             let success = Success::Message(submission.clone());
@@ -64,7 +66,7 @@ pub(super) fn play(sender: &Rc<Sender>, request: Request, world: World) -> Optio
             Success::Lookup(world.found)
         }
     };
-    deliver(delivery, &mut exchange, &success, world.now).map(|(callout, reply)| Played::Sent {
+    deliver(delivery, &mut exchange, &success, world.now).map(|(callout, reply)| Simulated::Sent {
         route: route.unwrap_or_default(),
         callout,
         message: matches!(success, Success::Message(_)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::{Cluster, Limit, Order, Platform, Plugin, Survey, limits, timeouts};
+use super::{Cluster, Limit, Manifests, Order, Platform, Plugin, limits, timeouts};
 use crate::text::{Position, Text};
 use crate::yaml::Node;
 
@@ -31,7 +31,7 @@ impl<'a> Around<'a> {
 const WASM: &str = "filters.http.wasm.v3.Wasm";
 const BUFFER: &str = "envoy.filters.http.buffer";
 
-impl Survey {
+impl Manifests {
     /// Reads a document of Envoy's.
     pub(super) fn envoy(&mut self, file: &Rc<str>, node: &Node) {
         if let Some(dynamic) = node.get("dynamic_resources") {

@@ -16,13 +16,13 @@ pub(crate) use patches::Removal;
 pub(crate) use plugin::{Order, Platform, Plugin};
 pub(crate) use timeouts::Timeout;
 
-use crate::check::Finding;
+use crate::finding::Finding;
 use crate::text::{Position, Text};
 use crate::yaml::{self, Node};
 
 /// All that is known of some files.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
+pub(crate) struct Manifests {
     /// In the order of the files.
     pub(crate) plugins: Vec<Plugin>,
     pub(crate) clusters: Vec<Cluster>,
@@ -51,7 +51,7 @@ pub(crate) struct Cluster {
     pub(crate) removed: BTreeSet<String>,
 }
 
-impl Survey {
+impl Manifests {
     /// Looks through one file.
     pub(crate) fn add(&mut self, file: &Rc<str>, text: &Text) {
         let braced = text.as_str().trim_start().starts_with('{');
@@ -84,7 +84,14 @@ impl Survey {
             let message = "the configuration of the filter is JSON, not YAML";
             self.error(file, node.at, "", message);
         } else {
+            let before = self.plugins.len() + self.clusters.len();
             self.envoy(file, node);
+            let concerned = self.plugins.len() + self.clusters.len() > before;
+            if let Some(at) = node.first_merge().filter(|_| concerned) {
+                let message = "Envoy does not know merge keys and refuses the file: write what \
+                               `<<` stands for";
+                self.error(file, at, "", message);
+            }
         }
     }
 
