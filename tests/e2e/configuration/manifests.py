@@ -112,10 +112,14 @@ class Manifests:
             value = {operation["path"][1:]: operation["value"]}
             name = patch["name"]
         else:
-            [patch] = self.patches("CLUSTER")
-            assert patch["patch"]["operation"] == "MERGE"
-            value = patch["patch"]["value"]
-            name = patch["match"]["cluster"]["name"]
+            value, patches = {}, list(self.patches("CLUSTER"))
+            [name] = {each["match"]["cluster"]["name"] for each in patches}
+            for each in patches:
+                assert each["patch"]["operation"] == "MERGE"
+                changed = each["patch"]["value"]
+                # Of a patch that holds a transport_socket, Istio merges nothing else.
+                assert "transport_socket" not in changed or len(changed) == 1
+                value |= changed
         cluster = {**upstream_cluster(name, port), **value}
         # The emulator speaks no TLS.
         cluster.pop("transport_socket", None)
