@@ -46,8 +46,9 @@ pub(super) fn queue_counts(entity: &QueueEntity) -> Value {
         "kind": kind,
         "active": main.ready_count(),
         "locked": main.locked_count(),
+        "deferred": main.deferred_count(),
         "scheduled": queue.scheduled().len(),
-        "dead_lettered": dead.ready_count() + dead.locked_count(),
+        "dead_lettered": dead.ready_count() + dead.locked_count() + dead.deferred_count(),
         "stored": queue.ledger().total(),
         "duplicates": queue.ledger().duplicates(),
     })
@@ -82,7 +83,8 @@ pub(super) fn peek(
     queue.advance(Timestamp::now());
     let mut messages = of_store(queue.messages(part));
     if part == SubQueue::Main {
-        messages.extend(queue.scheduled().map(|stored| (stored, "Scheduled", "scheduled")));
+        messages
+            .extend(queue.scheduled().soonest().map(|stored| (stored, "Scheduled", "scheduled")));
     }
     messages.sort_unstable_by_key(|(stored, ..)| stored.sequence);
     let shown = messages.into_iter().take(limit.unwrap_or(usize::MAX));
@@ -90,9 +92,10 @@ pub(super) fn peek(
 }
 
 fn of_store(store: &Store) -> Vec<(&Stored, &'static str, &'static str)> {
-    let ready = store.ready().map(|stored| (stored, "Active", "active"));
+    let ready = store.ready(0).map(|stored| (stored, "Active", "active"));
     let locked = store.locked().map(|stored| (stored, "Active", "locked"));
-    ready.chain(locked).collect()
+    let deferred = store.deferred_from(0).map(|stored| (stored, "Deferred", "deferred"));
+    ready.chain(locked).chain(deferred).collect()
 }
 
 fn message(stored: &Stored, state: &str, holding: &str) -> Value {

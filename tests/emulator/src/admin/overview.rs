@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::entities::{queue_counts, topic_counts};
 use crate::auth::Signer;
 use crate::broker::{
-    Entity, Form, Namespace, PropertyValue, Queue, QueueEntity, Stored, SubQueue, Timestamp,
-    TopicEntity,
+    Entity, Form, MessageState, Namespace, PropertyValue, Queue, QueueEntity, Stored, SubQueue,
+    Timestamp, TopicEntity,
 };
 use crate::http::Headers;
 use crate::service::{Check, Entry, Service};
@@ -84,11 +84,13 @@ fn messages(entity: &QueueEntity, part: SubQueue) -> Value {
 
 fn latest(queue: &Queue, part: SubQueue) -> Vec<(&Stored, &'static str)> {
     let store = queue.messages(part);
-    let ready = store.ready().rev().take(SHOWN_AT_MOST).map(|stored| (stored, "active"));
+    let ready = store.ready(0).rev().take(SHOWN_AT_MOST).map(|stored| (stored, "active"));
     let locked = store.locked().map(|stored| (stored, "locked"));
-    let mut latest: Vec<_> = ready.chain(locked).collect();
+    let deferred = store.deferred_from(0).rev().take(SHOWN_AT_MOST);
+    let deferred = deferred.map(|stored| (stored, "deferred"));
+    let mut latest: Vec<_> = ready.chain(locked).chain(deferred).collect();
     if part == SubQueue::Main {
-        let scheduled = queue.scheduled().rev().take(SHOWN_AT_MOST);
+        let scheduled = queue.scheduled().soonest().rev().take(SHOWN_AT_MOST);
         latest.extend(scheduled.map(|stored| (stored, "scheduled")));
     }
     latest.sort_unstable_by_key(|(stored, _)| std::cmp::Reverse(stored.sequence));
@@ -98,7 +100,11 @@ fn latest(queue: &Queue, part: SubQueue) -> Vec<(&Stored, &'static str)> {
 
 fn message(stored: &Stored, state: &str) -> Value {
     let message = &*stored.message;
-    let broker_state = if state == "scheduled" { "Scheduled" } else { "Active" };
+    let broker_state = match state {
+        "scheduled" => MessageState::Scheduled,
+        "deferred" => MessageState::Deferred,
+        _ => MessageState::Active,
+    };
     let dead_letter = stored.dead_letter.as_ref();
     json!({
         "sequence": stored.sequence,
@@ -106,8 +112,8 @@ fn message(stored: &Stored, state: &str) -> Value {
         "dead_letter": dead_letter.map(|dead_letter| {
             json!({ "reason": dead_letter.reason, "description": dead_letter.description })
         }),
-        "broker_properties": render::broker_properties(stored, broker_state),
-        "properties": message.properties.iter().map(property).collect::<Value>(),
+        "broker_properties": render::broker_properties(stored, broker_state.name()),
+        "properties": render::properties(stored).iter().map(property).collect::<Value>(),
         "content_type": message.content_type,
         "form": message.form.name(),
         "body": body(&message.body),
@@ -116,7 +122,7 @@ fn message(stored: &Stored, state: &str) -> Value {
 }
 
 /// With its value as text: a number in a browser would lose digits.
-fn property((name, value): &(Box<str>, PropertyValue)) -> Value {
+fn property((name, value): &(String, PropertyValue)) -> Value {
     let (kind, value) = match value {
         PropertyValue::Text(text) => ("text", text.to_string()),
         PropertyValue::Integer(number) => ("integer", number.to_string()),

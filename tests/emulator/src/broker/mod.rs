@@ -2,13 +2,17 @@
 
 mod duplicates;
 mod filter;
+mod holding;
 mod identifier;
 mod ledger;
 mod message;
 mod namespace;
 mod queue;
+mod receiving;
 mod rule;
 mod scalar;
+mod schedule;
+mod sessions;
 mod store;
 mod timestamp;
 mod topic;
@@ -20,13 +24,22 @@ pub use ledger::Ledger;
 pub use message::{BrokerProperties, Form, Message, Properties, PropertyValue};
 pub use namespace::{Entity, Namespace, QueueEntity, Subscription, TopicEntity};
 pub use queue::{Acceptance, Delivery, Queue, QueueSettings, SubQueue};
+pub use receiving::{DeferredError, MessageState, Mode, SettleError, Settlement, Source};
 pub use rule::{DEFAULT_RULE, Rule, RuleError, Rules};
 pub use scalar::Scalar;
-pub use store::{DeadLetter, LockLost, Store, Stored};
+pub use schedule::Schedule;
+pub use sessions::{SessionHeld, SessionLock, SessionView, Sessions};
+pub use store::{DeadLetter, LockLost, Modified, Store, Stored};
 pub use timestamp::Timestamp;
 pub use topic::{Topic, TopicSettings};
 
 #[cfg(test)]
 mod queue_tests;
+#[cfg(test)]
+mod random_tests;
+#[cfg(test)]
+mod session_tests;
+#[cfg(test)]
+mod settlement_tests;
 #[cfg(test)]
 mod topic_tests;

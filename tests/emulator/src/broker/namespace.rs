@@ -1,7 +1,7 @@
 //! The entities of a namespace, each behind its own lock.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -37,6 +37,8 @@ pub struct QueueEntity {
     pub queue: Mutex<Queue>,
     /// Told of every change that may bring a message.
     pub changed: Notify,
+    /// Connections that receive from here, told as well.
+    watchers: Mutex<Vec<Weak<Notify>>>,
 }
 
 /// A topic with its subscriptions.
@@ -103,10 +105,19 @@ impl Entity {
         match self {
             Self::Queue(entity) => {
                 let acceptance = entity.queue.lock().send(message, now);
-                entity.changed.notify_waiters();
+                entity.announce();
                 acceptance
             }
             Self::Topic(entity) => entity.send(&message, now),
+        }
+    }
+
+    /// Takes a scheduled message back by the number that it got. False if there is none.
+    #[must_use]
+    pub fn cancel(&self, sequence: u64, now: Timestamp) -> bool {
+        match self {
+            Self::Queue(entity) => entity.queue.lock().cancel(sequence, now),
+            Self::Topic(entity) => entity.cancel(sequence, now),
         }
     }
 }
@@ -121,25 +132,60 @@ impl QueueEntity {
             requires_session: queue.settings().requires_session,
             queue: Mutex::new(queue),
             changed: Notify::new(),
+            watchers: Mutex::default(),
         })
+    }
+
+    /// Tells all who wait that there may be a message.
+    pub fn announce(&self) {
+        self.changed.notify_waiters();
+        self.watchers.lock().retain(|watcher| match watcher.upgrade() {
+            Some(watcher) => {
+                watcher.notify_one();
+                true
+            }
+            None => false,
+        });
+    }
+
+    /// Has `watcher` told of every change, for as long as it lives.
+    pub fn watch(&self, watcher: &Arc<Notify>) {
+        let mut watchers = self.watchers.lock();
+        watchers.retain(|other| other.strong_count() > 0);
+        if !watchers.iter().any(|other| other.as_ptr() == Arc::as_ptr(watcher)) {
+            watchers.push(Arc::downgrade(watcher));
+        }
     }
 }
 
 impl TopicEntity {
     fn send(&self, message: &Arc<Message>, now: Timestamp) -> Acceptance {
-        let limit = {
+        let (acceptance, limit) = {
             let mut topic = self.topic.lock();
-            if topic.send(message, now) == Acceptance::Duplicate {
-                return Acceptance::Duplicate;
-            }
-            topic.settings().default_time_to_live
+            (topic.send(message, now), topic.settings().default_time_to_live)
         };
-        for Subscription { rules, entity } in &self.subscriptions {
+        let Acceptance::Stored(number) = acceptance else { return acceptance };
+        let mut copies = Vec::new();
+        for (index, Subscription { rules, entity }) in self.subscriptions.iter().enumerate() {
             if rules.matches(message) {
-                entity.queue.lock().forward(Arc::clone(message), limit, now);
-                entity.changed.notify_waiters();
+                let copy = entity.queue.lock().forward(Arc::clone(message), limit, now);
+                copies.push((index, copy));
+                entity.announce();
             }
         }
-        Acceptance::Stored
+        if let Some(due) = message.broker.scheduled_enqueue_time.filter(|due| *due > now) {
+            self.topic.lock().remember_scheduled(number, due, copies);
+        }
+        acceptance
+    }
+
+    fn cancel(&self, sequence: u64, now: Timestamp) -> bool {
+        let Some(copies) = self.topic.lock().take_scheduled(sequence, now) else { return false };
+        for (index, copy) in copies {
+            if let Some(subscription) = self.subscriptions.get(index) {
+                subscription.entity.queue.lock().cancel(copy, now);
+            }
+        }
+        true
     }
 }

@@ -1,12 +1,12 @@
 //! A queue, or a subscription, with its dead-letter queue.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::store::{DeadLetter, LockLost, Store, Stored};
+use super::schedule::Schedule;
+use super::store::{DeadLetter, Store, Stored, Unlocked};
 use super::{CompactId, DuplicateHistory, Ledger, Message, Timestamp};
 
 /// The settings of a queue or subscription.
@@ -38,8 +38,8 @@ pub enum SubQueue {
 /// What became of a message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acceptance {
-    /// It was stored.
-    Stored,
+    /// It was stored under this number, which a scheduled message keeps until its time.
+    Stored(u64),
     /// Its id was seen within the window of duplicate detection; it was dropped.
     Duplicate,
 }
@@ -56,11 +56,11 @@ pub struct Delivery {
 /// A queue.
 #[derive(Debug)]
 pub struct Queue {
-    settings: QueueSettings,
+    pub(super) settings: QueueSettings,
     last_sequence: u64,
-    scheduled: BTreeMap<(Timestamp, u64), Stored>,
-    main: Store,
-    dead_letter: Store,
+    pub(super) scheduled: Schedule,
+    pub(super) main: Store,
+    pub(super) dead_letter: Store,
     duplicates: Option<DuplicateHistory>,
     ledger: Ledger,
 }
@@ -71,13 +71,13 @@ impl Queue {
     pub fn new(settings: QueueSettings) -> Self {
         let duplicates = settings.duplicate_window.map(DuplicateHistory::new);
         Self {
-            settings,
             last_sequence: 0,
-            scheduled: BTreeMap::new(),
-            main: Store::default(),
+            scheduled: Schedule::default(),
+            main: Store::new(settings.requires_session),
             dead_letter: Store::default(),
             duplicates,
             ledger: Ledger::default(),
+            settings,
         }
     }
 
@@ -90,17 +90,22 @@ impl Queue {
             self.ledger.dropped_duplicate();
             return Acceptance::Duplicate;
         }
-        self.store(message, id, Duration::MAX, now);
-        Acceptance::Stored
+        Acceptance::Stored(self.store(message, id, Duration::MAX, now))
     }
 
-    /// Takes a message from a topic, whose own lifetime limit holds too.
-    pub fn forward(&mut self, message: Arc<Message>, limit: Duration, now: Timestamp) {
+    /// Takes a message from a topic, whose own lifetime limit holds too, and says its number.
+    pub fn forward(&mut self, message: Arc<Message>, limit: Duration, now: Timestamp) -> u64 {
         let id = CompactId::from(&*message.broker.message_id);
-        self.store(message, id, limit, now);
+        self.store(message, id, limit, now)
     }
 
-    fn store(&mut self, message: Arc<Message>, id: CompactId, limit: Duration, now: Timestamp) {
+    fn store(
+        &mut self,
+        message: Arc<Message>,
+        id: CompactId,
+        limit: Duration,
+        now: Timestamp,
+    ) -> u64 {
         // Else a queue that no one receives from would keep what has long expired.
         self.advance(now);
         self.ledger.stored(id);
@@ -108,12 +113,14 @@ impl Queue {
         let own = message.broker.time_to_live.unwrap_or(Duration::MAX);
         let due = message.broker.scheduled_enqueue_time.filter(|due| *due > now);
         let sessionless = self.settings.requires_session && message.broker.session_id.is_none();
+        let sequence = self.last_sequence;
         let stored = Stored {
-            sequence: self.last_sequence,
+            sequence,
             enqueued_at: due.unwrap_or(now),
             time_to_live: own.min(self.settings.default_time_to_live).min(limit),
             delivery_count: 0,
             dead_letter: None,
+            modified: Vec::new(),
             message,
         };
         match due {
@@ -121,150 +128,98 @@ impl Queue {
             _ if sessionless => self.bury(
                 stored,
                 "Session ID is null.",
-                "Session enabled entity doesn't allow a message whose session identifier is null."
-                    .to_owned(),
+                "Session enabled entity doesn't allow a message whose session identifier is null.",
             ),
-            Some(due) => drop(self.scheduled.insert((due, stored.sequence), stored)),
+            Some(due) => self.scheduled.insert(due, stored),
             None => self.main.put(stored),
         }
+        sequence
     }
 
-    fn bury(&mut self, mut stored: Stored, reason: &'static str, description: String) {
+    fn bury(&mut self, mut stored: Stored, reason: &str, description: &str) {
+        let (reason, description) = (Some(reason.into()), Some(description.into()));
         stored.dead_letter = Some(DeadLetter { reason, description });
         self.dead_letter.put(stored);
     }
 
     /// Brings the queue to `now`: scheduled messages, ended locks, ended lifetimes.
     pub fn advance(&mut self, now: Timestamp) {
-        while let Some(entry) = self.scheduled.first_entry()
-            && entry.key().0 <= now
-        {
-            let mut stored = entry.remove();
+        while let Some(mut stored) = self.scheduled.take_due(now) {
             // As in Azure: the number it had while scheduled is gone, it queues up behind the others.
             self.last_sequence += 1;
             stored.sequence = self.last_sequence;
             self.main.put(stored);
         }
-        while let Some((stored, until)) = self.main.take_unlocked(now) {
-            self.give_back(stored, until);
-        }
-        while let Some((stored, _)) = self.dead_letter.take_unlocked(now) {
-            self.dead_letter.put(stored);
+        for part in [SubQueue::Main, SubQueue::DeadLetter] {
+            while let Some((unlocked, until)) = self.part(part).take_unlocked(now) {
+                self.give_back(part, unlocked, until);
+            }
+            while let Some((tokens, until)) =
+                self.part(part).sessions_mut().and_then(|sessions| sessions.take_ended(now))
+            {
+                for token in tokens {
+                    if let Ok(unlocked) = self.part(part).unlock(token) {
+                        self.give_back(part, unlocked, until);
+                    }
+                }
+            }
         }
         while let Some(stored) = self.main.take_expired(now) {
             self.expire(stored);
         }
     }
 
-    fn give_back(&mut self, stored: Stored, now: Timestamp) {
-        if stored.expires_at() <= now {
+    /// Takes back a message that was delivered and not settled for good.
+    pub(super) fn give_back(&mut self, part: SubQueue, unlocked: Unlocked, now: Timestamp) {
+        let Unlocked { stored, was_deferred } = unlocked;
+        let is_main = part == SubQueue::Main;
+        // A deferred one is not held against its lifetime until someone asks for it.
+        if is_main && !was_deferred && stored.expires_at() <= now {
             self.expire(stored);
-        } else if stored.delivery_count >= self.settings.max_delivery_count {
+        } else if is_main && stored.delivery_count >= self.settings.max_delivery_count {
             let attempts = stored.delivery_count;
             self.bury(
                 stored,
                 "MaxDeliveryCountExceeded",
-                format!("Message could not be consumed after {attempts} delivery attempts."),
+                &format!("Message could not be consumed after {attempts} delivery attempts."),
             );
+        } else if was_deferred {
+            self.part(part).defer(stored);
         } else {
-            self.main.put(stored);
+            self.part(part).put(stored);
         }
     }
 
-    fn expire(&mut self, stored: Stored) {
+    pub(super) fn expire(&mut self, stored: Stored) {
         if self.settings.dead_lettering_on_expiration {
-            self.bury(
-                stored,
-                "TTLExpiredException",
-                "The message expired and was dead lettered.".to_owned(),
-            );
+            self.bury(stored, "TTLExpiredException", "The message expired and was dead lettered.");
         }
     }
 
-    fn part(&mut self, part: SubQueue) -> &mut Store {
+    pub(super) const fn part(&mut self, part: SubQueue) -> &mut Store {
         match part {
             SubQueue::Main => &mut self.main,
             SubQueue::DeadLetter => &mut self.dead_letter,
         }
     }
 
-    /// Hands out the first message and forgets it.
-    pub fn receive_and_delete(&mut self, part: SubQueue, now: Timestamp) -> Option<Delivery> {
+    /// Takes a scheduled message back. False if there is none of that number.
+    pub fn cancel(&mut self, sequence: u64, now: Timestamp) -> bool {
         self.advance(now);
-        self.part(part).take().map(|stored| Delivery { stored, lock: None })
-    }
-
-    /// Hands out the first message under a lock.
-    pub fn peek_lock(&mut self, part: SubQueue, token: Uuid, now: Timestamp) -> Option<Delivery> {
-        self.advance(now);
-        let until = now + self.settings.lock_duration;
-        let stored = self.part(part).lock(token, until)?;
-        Some(Delivery { stored, lock: Some((token, until)) })
-    }
-
-    /// Removes a locked message for good. `name` is its sequence number or message id.
-    ///
-    /// # Errors
-    /// The lock has ended or never was.
-    pub fn complete(
-        &mut self,
-        part: SubQueue,
-        name: &str,
-        token: Uuid,
-        now: Timestamp,
-    ) -> Result<(), LockLost> {
-        self.advance(now);
-        self.part(part).unlock(name, token).map(drop)
-    }
-
-    /// Gives a locked message back.
-    ///
-    /// # Errors
-    /// The lock has ended or never was.
-    pub fn abandon(
-        &mut self,
-        part: SubQueue,
-        name: &str,
-        token: Uuid,
-        now: Timestamp,
-    ) -> Result<(), LockLost> {
-        self.advance(now);
-        let stored = self.part(part).unlock(name, token)?;
-        match part {
-            SubQueue::Main => self.give_back(stored, now),
-            SubQueue::DeadLetter => self.dead_letter.put(stored),
-        }
-        Ok(())
-    }
-
-    /// Makes a lock last a full lock duration from `now`.
-    ///
-    /// # Errors
-    /// The lock has ended or never was.
-    pub fn renew(
-        &mut self,
-        part: SubQueue,
-        name: &str,
-        token: Uuid,
-        now: Timestamp,
-    ) -> Result<(), LockLost> {
-        self.advance(now);
-        let until = now + self.settings.lock_duration;
-        self.part(part).renew(name, token, until)
+        self.scheduled.take(sequence).is_some()
     }
 
     /// When time alone changes the queue next.
     #[must_use]
     pub fn next_change(&self) -> Timestamp {
-        let scheduled =
-            self.scheduled.first_key_value().map_or(Timestamp::NEVER, |((due, _), _)| *due);
+        let scheduled = self.scheduled.next_due();
         scheduled.min(self.main.next_change()).min(self.dead_letter.next_change())
     }
 
     /// Forgets every message, id and count. Sequence numbers go on.
     pub fn clear(&mut self) {
-        self.scheduled.clear();
-        self.main = Store::default();
+        self.scheduled = Schedule::default();
+        self.main = Store::new(self.settings.requires_session);
         self.dead_letter = Store::default();
         self.ledger = Ledger::default();
         if let Some(history) = &mut self.duplicates {
@@ -284,7 +239,7 @@ impl Queue {
         &self.ledger
     }
 
-    /// Ready and locked messages of one part.
+    /// Ready, locked and deferred messages of one part.
     #[must_use]
     pub const fn messages(&self, part: SubQueue) -> &Store {
         match part {
@@ -293,8 +248,9 @@ impl Queue {
         }
     }
 
-    /// Messages whose time has not come, soonest first.
-    pub fn scheduled(&self) -> impl DoubleEndedIterator<Item = &Stored> + ExactSizeIterator {
-        self.scheduled.values()
+    /// Messages whose time has not come.
+    #[must_use]
+    pub const fn scheduled(&self) -> &Schedule {
+        &self.scheduled
     }
 }

@@ -39,11 +39,11 @@ fn message(id: &str, change: impl FnOnce(&mut BrokerProperties)) -> Arc<Message>
 }
 
 fn send(queue: &mut Queue, id: &str, now: Timestamp) {
-    assert_eq!(queue.send(message(id, |_| {}), now), Acceptance::Stored);
+    assert!(matches!(queue.send(message(id, |_| {}), now), Acceptance::Stored(_)));
 }
 
 fn receive(queue: &mut Queue, part: SubQueue, now: Timestamp) -> Option<Delivery> {
-    queue.receive_and_delete(part, now)
+    queue.receive(part.into(), Mode::Delete, now).unwrap()
 }
 
 /// The id of the next message, which is gone then.
@@ -56,9 +56,33 @@ fn id(delivery: &Delivery) -> String {
 }
 
 fn lock(queue: &mut Queue, part: SubQueue, now: Timestamp) -> (Delivery, Uuid) {
-    let delivery = queue.peek_lock(part, Uuid::new_v4(), now).unwrap();
+    let delivery = try_lock(queue, part, now).unwrap();
     let (token, _) = delivery.lock.unwrap();
     (delivery, token)
+}
+
+fn try_lock(queue: &mut Queue, part: SubQueue, now: Timestamp) -> Option<Delivery> {
+    queue.receive(part.into(), Mode::Lock(Uuid::new_v4()), now).unwrap()
+}
+
+const LOST: Result<(), SettleError> = Err(SettleError::LockLost);
+
+fn complete(
+    queue: &mut Queue,
+    part: SubQueue,
+    token: Uuid,
+    now: Timestamp,
+) -> Result<(), SettleError> {
+    queue.settle(part, token, Settlement::Complete, now)
+}
+
+fn abandon(
+    queue: &mut Queue,
+    part: SubQueue,
+    token: Uuid,
+    now: Timestamp,
+) -> Result<(), SettleError> {
+    queue.settle(part, token, Settlement::Abandon(Vec::new()), now)
 }
 
 fn buried(queue: &mut Queue, now: Timestamp) -> (String, DeadLetter) {
@@ -86,24 +110,28 @@ fn a_locked_message_is_hidden_until_it_is_completed() {
     send(&mut queue, "a", START);
     let (delivery, token) = lock(&mut queue, SubQueue::Main, START);
     assert_eq!(delivery.lock, Some((token, after(60))));
-    assert!(queue.peek_lock(SubQueue::Main, Uuid::new_v4(), START).is_none());
-    assert_eq!(queue.complete(SubQueue::Main, "1", token, after(59)), Ok(()));
+    assert!(try_lock(&mut queue, SubQueue::Main, START).is_none());
+    assert_eq!(complete(&mut queue, SubQueue::Main, token, after(59)), Ok(()));
     assert_eq!(next(&mut queue, after(61)), None);
-    assert_eq!(queue.complete(SubQueue::Main, "1", token, after(59)), Err(LockLost));
+    assert_eq!(complete(&mut queue, SubQueue::Main, token, after(59)), LOST);
 }
 
 #[test]
-fn a_lock_is_found_by_sequence_number_or_message_id_and_by_nothing_else() {
+fn a_lock_is_found_by_its_token_and_by_nothing_else() {
     let mut queue = Queue::new(settings());
     send(&mut queue, "order-1", START);
     let (_, token) = lock(&mut queue, SubQueue::Main, START);
     let stranger = Uuid::new_v4();
-    assert_eq!(queue.renew(SubQueue::Main, "2", token, START), Err(LockLost));
-    assert_eq!(queue.complete(SubQueue::Main, "2", token, START), Err(LockLost));
-    assert_eq!(queue.abandon(SubQueue::Main, "1", stranger, START), Err(LockLost));
-    assert_eq!(queue.complete(SubQueue::DeadLetter, "1", token, START), Err(LockLost));
-    assert_eq!(queue.renew(SubQueue::Main, "1", token, START), Ok(()));
-    assert_eq!(queue.complete(SubQueue::Main, "order-1", token, START), Ok(()));
+    for (name, held, is_locked) in
+        [("1", token, true), ("order-1", token, true), ("2", token, false), ("1", stranger, false)]
+    {
+        assert_eq!(queue.is_locked(SubQueue::Main, name, held), is_locked, "{name}");
+    }
+    assert!(!queue.is_locked(SubQueue::DeadLetter, "1", token));
+    assert_eq!(abandon(&mut queue, SubQueue::Main, stranger, START), LOST);
+    assert_eq!(complete(&mut queue, SubQueue::DeadLetter, token, START), LOST);
+    assert_eq!(queue.renew(SubQueue::Main, token, START), Ok(after(60)));
+    assert_eq!(complete(&mut queue, SubQueue::Main, token, START), Ok(()));
 }
 
 #[test]
@@ -112,7 +140,7 @@ fn an_abandoned_message_comes_back_to_its_place_with_a_higher_count() {
     send(&mut queue, "a", START);
     send(&mut queue, "b", START);
     let (_, token) = lock(&mut queue, SubQueue::Main, START);
-    assert_eq!(queue.abandon(SubQueue::Main, "1", token, START), Ok(()));
+    assert_eq!(abandon(&mut queue, SubQueue::Main, token, START), Ok(()));
     let (again, other) = lock(&mut queue, SubQueue::Main, START);
     assert_eq!((id(&again).as_str(), again.stored.delivery_count), ("a", 2));
     assert_ne!(token, other);
@@ -124,10 +152,10 @@ fn a_lock_ends_on_time_unless_it_is_renewed() {
     send(&mut queue, "a", START);
     let (_, token) = lock(&mut queue, SubQueue::Main, START);
     assert_eq!(queue.next_change(), after(60));
-    assert_eq!(queue.renew(SubQueue::Main, "1", token, after(59)), Ok(()));
+    assert_eq!(queue.renew(SubQueue::Main, token, after(59)), Ok(after(119)));
     assert_eq!(queue.next_change(), after(119));
-    assert!(queue.peek_lock(SubQueue::Main, Uuid::new_v4(), after(118)).is_none());
-    assert_eq!(queue.renew(SubQueue::Main, "1", token, after(119)), Err(LockLost));
+    assert!(try_lock(&mut queue, SubQueue::Main, after(118)).is_none());
+    assert_eq!(queue.renew(SubQueue::Main, token, after(119)), Err(LockLost));
     let (again, _) = lock(&mut queue, SubQueue::Main, after(119));
     assert_eq!(again.stored.delivery_count, 2);
 }
@@ -140,13 +168,16 @@ fn a_message_that_no_one_completes_is_dead_lettered() {
         lock(&mut queue, SubQueue::Main, after(seconds));
     }
     let (_, token) = lock(&mut queue, SubQueue::Main, after(120));
-    assert_eq!(queue.abandon(SubQueue::Main, "1", token, after(120)), Ok(()));
+    assert_eq!(abandon(&mut queue, SubQueue::Main, token, after(120)), Ok(()));
     assert_eq!(next(&mut queue, after(120)), None);
     let delivery = receive(&mut queue, SubQueue::DeadLetter, after(120)).unwrap();
     assert_eq!(delivery.stored.delivery_count, 4);
     let reason = delivery.stored.dead_letter.unwrap();
-    assert_eq!(reason.reason, "MaxDeliveryCountExceeded");
-    assert_eq!(reason.description, "Message could not be consumed after 3 delivery attempts.");
+    assert_eq!(reason.reason.as_deref(), Some("MaxDeliveryCountExceeded"));
+    assert_eq!(
+        reason.description.as_deref(),
+        Some("Message could not be consumed after 3 delivery attempts.")
+    );
 }
 
 #[test]
@@ -159,9 +190,9 @@ fn a_dead_letter_stays_until_it_is_completed() {
         lock(&mut queue, SubQueue::DeadLetter, after(hours * 3600));
     }
     let (_, token) = lock(&mut queue, SubQueue::DeadLetter, after(5 * 3600));
-    assert_eq!(queue.abandon(SubQueue::DeadLetter, "1", token, after(5 * 3600)), Ok(()));
+    assert_eq!(abandon(&mut queue, SubQueue::DeadLetter, token, after(5 * 3600)), Ok(()));
     let (_, token) = lock(&mut queue, SubQueue::DeadLetter, after(5 * 3600));
-    assert_eq!(queue.complete(SubQueue::DeadLetter, "1", token, after(5 * 3600)), Ok(()));
+    assert_eq!(complete(&mut queue, SubQueue::DeadLetter, token, after(5 * 3600)), Ok(()));
     assert!(receive(&mut queue, SubQueue::DeadLetter, after(6 * 3600)).is_none());
 }
 
@@ -187,8 +218,8 @@ fn an_expired_message_is_dead_lettered_where_the_queue_says_so() {
     assert_eq!(queue.next_change(), after(3600));
     let (id, reason) = buried(&mut queue, after(3600));
     assert_eq!(id, "a");
-    assert_eq!(reason.reason, "TTLExpiredException");
-    assert_eq!(reason.description, "The message expired and was dead lettered.");
+    assert_eq!(reason.reason.as_deref(), Some("TTLExpiredException"));
+    assert_eq!(reason.description.as_deref(), Some("The message expired and was dead lettered."));
 
     let mut silent = Queue::new(settings());
     send(&mut silent, "a", START);
@@ -212,8 +243,8 @@ fn a_lock_protects_from_expiry() {
     let (_, token) = lock(&mut queue, SubQueue::Main, START);
     queue.advance(after(30));
     assert!(receive(&mut queue, SubQueue::DeadLetter, after(30)).is_none());
-    assert_eq!(queue.abandon(SubQueue::Main, "1", token, after(30)), Ok(()));
-    assert_eq!(buried(&mut queue, after(30)).1.reason, "TTLExpiredException");
+    assert_eq!(abandon(&mut queue, SubQueue::Main, token, after(30)), Ok(()));
+    assert_eq!(buried(&mut queue, after(30)).1.reason.as_deref(), Some("TTLExpiredException"));
 }
 
 #[test]

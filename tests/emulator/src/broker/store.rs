@@ -1,4 +1,4 @@
-//! The messages of one queue or dead-letter queue: ready ones in order, and locked ones.
+//! The messages of one queue or dead-letter queue: ready ones in order, locked ones, deferred ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Message, Timestamp};
+use super::{Message, PropertyValue, Sessions, Timestamp};
 
 /// A message in a queue.
 #[derive(Clone, Debug)]
@@ -23,15 +23,20 @@ pub struct Stored {
     pub delivery_count: u32,
     /// Why it is in the dead-letter queue, if it is.
     pub dead_letter: Option<DeadLetter>,
+    /// Properties that receivers changed or added.
+    pub modified: Modified,
 }
 
-/// Why a message was dead-lettered, in Azure's words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Properties with their new values.
+pub type Modified = Vec<(Box<str>, PropertyValue)>;
+
+/// Why a message was dead-lettered: in Azure's words, or in the receiver's, who may say nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeadLetter {
     /// `DeadLetterReason`
-    pub reason: &'static str,
+    pub reason: Option<Box<str>>,
     /// `DeadLetterErrorDescription`
-    pub description: String,
+    pub description: Option<Box<str>>,
 }
 
 impl Stored {
@@ -44,93 +49,172 @@ impl Stored {
         }
     }
 
+    /// The session that it belongs to where sessions are kept.
+    #[must_use]
+    pub fn session(&self) -> &str {
+        self.message.broker.session_id.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn modify(&mut self, modified: Modified) {
+        for (name, value) in modified {
+            self.modified.retain(|(other, _)| *other != name);
+            self.modified.push((name, value));
+        }
+    }
+
     fn is_named(&self, name: &str) -> bool {
         *self.message.broker.message_id == *name || self.sequence.to_string() == name
     }
 }
 
-/// No message of that name is held under that lock token: it expired, or never was.
+/// No message, or no session, is held under that lock: it expired, or never was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockLost;
+
+/// What ends the lock on a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Its own time.
+    Until(Timestamp),
+    /// The lock on its session.
+    Session,
+}
 
 #[derive(Debug)]
 struct Locked {
     stored: Stored,
-    until: Timestamp,
+    hold: Hold,
+    was_deferred: bool,
 }
 
-/// Ready and locked messages.
+/// A message whose lock is over.
+#[derive(Debug)]
+pub struct Unlocked {
+    /// The message.
+    pub stored: Stored,
+    /// It was received by its number, having been deferred.
+    pub was_deferred: bool,
+}
+
+/// Ready, locked and deferred messages.
 #[derive(Debug, Default)]
 pub struct Store {
     ready: BTreeMap<u64, Stored>,
     lifetimes: BTreeSet<(Timestamp, u64)>,
     locked: HashMap<Uuid, Locked>,
     lock_ends: BTreeSet<(Timestamp, Uuid)>,
+    deferred: BTreeMap<u64, Stored>,
+    sessions: Option<Sessions>,
 }
 
 impl Store {
+    /// An empty store, whose messages have sessions or not.
+    #[must_use]
+    pub fn new(has_sessions: bool) -> Self {
+        Self { sessions: has_sessions.then(Sessions::default), ..Self::default() }
+    }
+
     /// Makes a message ready, at the place of its sequence number.
     pub fn put(&mut self, stored: Stored) {
+        if let Some(sessions) = &mut self.sessions {
+            sessions.add_ready(stored.session(), stored.sequence);
+        }
         self.lifetimes.insert((stored.expires_at(), stored.sequence));
         self.ready.insert(stored.sequence, stored);
     }
 
-    /// Takes the first ready message out and counts the delivery.
-    pub fn take(&mut self) -> Option<Stored> {
-        let (_, mut stored) = self.ready.pop_first()?;
-        self.lifetimes.remove(&(stored.expires_at(), stored.sequence));
-        stored.delivery_count += 1;
+    /// Sets a message aside.
+    pub fn defer(&mut self, stored: Stored) {
+        self.deferred.insert(stored.sequence, stored);
+    }
+
+    /// Takes the first ready message out, of one session where there are sessions, and counts the
+    /// delivery. Who holds no session gets nothing from a store that has them.
+    pub fn take(&mut self, session: Option<&str>) -> Option<Stored> {
+        let sequence = match (&self.sessions, session) {
+            (Some(sessions), session) => sessions.first_ready(session?)?,
+            (None, _) => *self.ready.first_key_value()?.0,
+        };
+        let mut stored = self.take_ready(sequence)?;
+        stored.delivery_count = stored.delivery_count.saturating_add(1);
         Some(stored)
     }
 
-    /// Locks the first ready message and counts the delivery.
-    pub fn lock(&mut self, token: Uuid, until: Timestamp) -> Option<Stored> {
-        let stored = self.take()?;
-        self.lock_ends.insert((until, token));
-        self.locked.insert(token, Locked { stored: stored.clone(), until });
+    fn take_ready(&mut self, sequence: u64) -> Option<Stored> {
+        let stored = self.ready.remove(&sequence)?;
+        self.lifetimes.remove(&(stored.expires_at(), sequence));
+        if let Some(sessions) = &mut self.sessions {
+            sessions.remove_ready(stored.session(), sequence);
+        }
         Some(stored)
+    }
+
+    /// A deferred message.
+    #[must_use]
+    pub fn deferred(&self, sequence: u64) -> Option<&Stored> {
+        self.deferred.get(&sequence)
+    }
+
+    /// Takes a deferred message out and counts the delivery.
+    pub fn take_deferred(&mut self, sequence: u64) -> Option<Stored> {
+        let mut stored = self.deferred.remove(&sequence)?;
+        stored.delivery_count = stored.delivery_count.saturating_add(1);
+        Some(stored)
+    }
+
+    /// Keeps a message that was taken out under a lock.
+    pub fn lock(&mut self, stored: Stored, token: Uuid, hold: Hold, was_deferred: bool) {
+        match (hold, &mut self.sessions) {
+            (Hold::Until(until), _) => drop(self.lock_ends.insert((until, token))),
+            (Hold::Session, Some(sessions)) => sessions.add_received(stored.session(), token),
+            (Hold::Session, None) => {}
+        }
+        self.locked.insert(token, Locked { stored, hold, was_deferred });
+    }
+
+    /// Whether that sequence number or message id is locked under the token.
+    #[must_use]
+    pub fn is_locked(&self, name: &str, token: Uuid) -> bool {
+        self.locked.get(&token).is_some_and(|locked| locked.stored.is_named(name))
     }
 
     /// Takes a locked message out.
     ///
     /// # Errors
-    /// There is no such lock, or not on that message.
-    pub fn unlock(&mut self, name: &str, token: Uuid) -> Result<Stored, LockLost> {
-        if !self.locked.get(&token).is_some_and(|locked| locked.stored.is_named(name)) {
-            return Err(LockLost);
+    /// There is no such lock.
+    pub fn unlock(&mut self, token: Uuid) -> Result<Unlocked, LockLost> {
+        let Locked { stored, hold, was_deferred } = self.locked.remove(&token).ok_or(LockLost)?;
+        match (hold, &mut self.sessions) {
+            (Hold::Until(until), _) => drop(self.lock_ends.remove(&(until, token))),
+            (Hold::Session, Some(sessions)) => sessions.remove_received(stored.session(), token),
+            (Hold::Session, None) => {}
         }
-        let locked = self.locked.remove(&token).ok_or(LockLost)?;
-        self.lock_ends.remove(&(locked.until, token));
-        Ok(locked.stored)
+        Ok(Unlocked { stored, was_deferred })
     }
 
-    /// Makes a lock last until `until`.
+    /// Makes the lock on a message last until `until`.
     ///
     /// # Errors
-    /// There is no such lock, or not on that message.
-    pub fn renew(&mut self, name: &str, token: Uuid, until: Timestamp) -> Result<(), LockLost> {
+    /// There is no such lock, or it is that of a session.
+    pub fn renew(&mut self, token: Uuid, until: Timestamp) -> Result<(), LockLost> {
         let locked = self.locked.get_mut(&token).ok_or(LockLost)?;
-        if !locked.stored.is_named(name) {
-            return Err(LockLost);
-        }
-        self.lock_ends.remove(&(locked.until, token));
+        let Hold::Until(before) = locked.hold else { return Err(LockLost) };
+        self.lock_ends.remove(&(before, token));
         self.lock_ends.insert((until, token));
-        locked.until = until;
+        locked.hold = Hold::Until(until);
         Ok(())
     }
 
-    /// Takes out one message whose lock has ended, with the moment when it did.
-    pub fn take_unlocked(&mut self, now: Timestamp) -> Option<(Stored, Timestamp)> {
+    /// Takes out one message whose own lock has ended, with the moment when it did.
+    pub fn take_unlocked(&mut self, now: Timestamp) -> Option<(Unlocked, Timestamp)> {
         let (until, token) = *self.lock_ends.first().filter(|(until, _)| *until <= now)?;
-        self.lock_ends.pop_first();
-        self.locked.remove(&token).map(|locked| (locked.stored, until))
+        self.unlock(token).ok().map(|unlocked| (unlocked, until))
     }
 
     /// Takes out one ready message whose lifetime has ended. A locked one is left alone.
     pub fn take_expired(&mut self, now: Timestamp) -> Option<Stored> {
         let (_, sequence) = *self.lifetimes.first().filter(|(end, _)| *end <= now)?;
-        self.lifetimes.pop_first();
-        self.ready.remove(&sequence)
+        self.take_ready(sequence)
     }
 
     /// When a lock or a lifetime ends next.
@@ -138,7 +222,19 @@ impl Store {
     pub fn next_change(&self) -> Timestamp {
         let lock = self.lock_ends.first().map_or(Timestamp::NEVER, |(until, _)| *until);
         let lifetime = self.lifetimes.first().map_or(Timestamp::NEVER, |(end, _)| *end);
-        lock.min(lifetime)
+        let session = self.sessions.as_ref().map_or(Timestamp::NEVER, Sessions::next_end);
+        lock.min(lifetime).min(session)
+    }
+
+    /// The sessions, where messages have them.
+    #[must_use]
+    pub const fn sessions(&self) -> Option<&Sessions> {
+        self.sessions.as_ref()
+    }
+
+    /// The sessions, to be changed.
+    pub const fn sessions_mut(&mut self) -> Option<&mut Sessions> {
+        self.sessions.as_mut()
     }
 
     /// How many messages are ready.
@@ -153,9 +249,20 @@ impl Store {
         self.locked.len()
     }
 
-    /// Ready messages in order.
-    pub fn ready(&self) -> impl DoubleEndedIterator<Item = &Stored> {
-        self.ready.values()
+    /// How many messages are deferred.
+    #[must_use]
+    pub fn deferred_count(&self) -> usize {
+        self.deferred.len()
+    }
+
+    /// Ready messages in order, from a sequence number on.
+    pub fn ready(&self, from: u64) -> impl DoubleEndedIterator<Item = &Stored> {
+        self.ready.range(from..).map(|(_, stored)| stored)
+    }
+
+    /// Deferred messages in order, from a sequence number on.
+    pub fn deferred_from(&self, from: u64) -> impl DoubleEndedIterator<Item = &Stored> {
+        self.deferred.range(from..).map(|(_, stored)| stored)
     }
 
     /// Locked messages in no order.

@@ -112,7 +112,7 @@ fn a_topic_drops_duplicates_before_its_subscriptions() {
     let subscriptions = vec![subscription("all", vec![Filter::True], settings())];
     let topic = topic(TopicSettings { duplicate_window: window, ..PLAIN }, subscriptions);
     let entity = Entity::Topic(Arc::clone(&topic));
-    assert_eq!(entity.send(message("a", &[]), START), Acceptance::Stored);
+    assert_eq!(entity.send(message("a", &[]), START), Acceptance::Stored(1));
     assert_eq!(entity.send(message("a", &[]), START), Acceptance::Duplicate);
     assert_eq!(topic.subscriptions.iter().map(count).collect::<Vec<_>>(), [1]);
     assert_eq!(topic.topic.lock().ledger().duplicates(), 1);
@@ -125,7 +125,8 @@ fn the_lifetime_of_the_topic_holds_in_its_subscriptions() {
     let topic = topic(TopicSettings { default_time_to_live: minute, ..PLAIN }, subscriptions);
     Entity::Topic(Arc::clone(&topic)).send(message("a", &[]), START);
     let mut queue = topic.subscriptions[0].entity.queue.lock();
-    assert!(queue.receive_and_delete(SubQueue::Main, START + minute).is_none());
+    let delivery = queue.receive(SubQueue::Main.into(), Mode::Delete, START + minute).unwrap();
+    assert!(delivery.is_none());
 }
 
 #[test]
@@ -135,12 +136,13 @@ fn a_message_without_a_session_is_dead_lettered_where_one_is_needed() {
     let topic = topic(PLAIN, subscriptions);
     Entity::Topic(Arc::clone(&topic)).send(message("a", &[]), START);
     let mut queue = topic.subscriptions[0].entity.queue.lock();
-    let delivery = queue.receive_and_delete(SubQueue::DeadLetter, START).unwrap();
+    let delivery =
+        queue.receive(SubQueue::DeadLetter.into(), Mode::Delete, START).unwrap().unwrap();
     let reason = delivery.stored.dead_letter.unwrap();
-    assert_eq!(reason.reason, "Session ID is null.");
+    assert_eq!(reason.reason.as_deref(), Some("Session ID is null."));
     assert_eq!(
-        reason.description,
-        "Session enabled entity doesn't allow a message whose session identifier is null."
+        reason.description.as_deref(),
+        Some("Session enabled entity doesn't allow a message whose session identifier is null.")
     );
 }
 
@@ -150,4 +152,29 @@ fn paths_do_not_mind_case() {
     let namespace = Namespace::new("ns".to_owned(), [Entity::Queue(queue)]);
     assert_eq!(namespace.entity("dept/ORDERS").map(Entity::path), Some("Dept/Orders"));
     assert!(namespace.entity("dept").is_none());
+}
+
+#[test]
+fn a_scheduled_message_is_taken_back_from_every_subscription() {
+    let subscriptions = vec![
+        subscription("all", vec![Filter::True], settings()),
+        subscription("none", vec![Filter::False], settings()),
+        subscription("too", vec![Filter::True], settings()),
+    ];
+    let topic = topic(PLAIN, subscriptions);
+    let entity = Entity::Topic(Arc::clone(&topic));
+    let later = |id: &str| {
+        let mut sent = Arc::into_inner(message(id, &[])).unwrap();
+        sent.broker.scheduled_enqueue_time = Some(START + HOUR / 2);
+        Arc::new(sent)
+    };
+    assert_eq!(entity.send(later("a"), START), Acceptance::Stored(1));
+    assert_eq!(entity.send(later("b"), START), Acceptance::Stored(2));
+    assert!(entity.cancel(1, START));
+    assert!(!entity.cancel(1, START));
+    for subscription in &topic.subscriptions {
+        subscription.entity.queue.lock().advance(START + HOUR / 2);
+    }
+    assert_eq!(topic.subscriptions.iter().map(count).collect::<Vec<_>>(), [1, 0, 1]);
+    assert!(!entity.cancel(2, START + HOUR / 2));
 }

@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::exchange::Done;
 use super::{Operation, Route};
-use crate::broker::{Delivery, Entity, QueueEntity, SubQueue, Timestamp};
+use crate::broker::{
+    Delivery, Entity, Mode, QueueEntity, SettleError, Settlement, SubQueue, Timestamp,
+};
 use crate::http::{Head, Response};
 use crate::refusal::Refusal;
 use crate::wire::render;
@@ -80,12 +82,13 @@ async fn next_delivery(entity: &QueueEntity, route: &Route) -> Option<Delivery> 
         let now = Timestamp::now();
         let next_change = {
             let mut queue = entity.queue.lock();
-            let delivery = match route.operation {
-                Operation::PeekLock => queue.peek_lock(route.part, Uuid::new_v4(), now),
-                _ => queue.receive_and_delete(route.part, now),
+            let mode = match route.operation {
+                Operation::PeekLock => Mode::Lock(Uuid::new_v4()),
+                _ => Mode::Delete,
             };
-            if delivery.is_some() {
-                return delivery;
+            // Without a session no lock on one can be lost.
+            if let Ok(Some(delivery)) = queue.receive(route.part.into(), mode, now) {
+                return Some(delivery);
             }
             queue.next_change()
         };
@@ -114,13 +117,20 @@ pub(super) fn settle(entity: &Entity, route: &Route) -> Result<Done, Refusal> {
     let now = Timestamp::now();
     let (result, verdict) = {
         let mut queue = entity.queue.lock();
+        if !queue.is_locked(route.part, name, *token) {
+            return Err(lost());
+        }
+        let mut settle = |settlement| queue.settle(route.part, *token, settlement, now);
         match route.operation {
-            Operation::Complete => (queue.complete(route.part, name, *token, now), "completed"),
-            Operation::Abandon => (queue.abandon(route.part, name, *token, now), "abandoned"),
-            _ => (queue.renew(route.part, name, *token, now), "lock renewed"),
+            Operation::Complete => (settle(Settlement::Complete), "completed"),
+            Operation::Abandon => (settle(Settlement::Abandon(Vec::new())), "abandoned"),
+            _ => {
+                let renewed = queue.renew(route.part, *token, now);
+                (renewed.map(drop).map_err(SettleError::from), "lock renewed")
+            }
         }
     };
     result.map_err(|_| lost())?;
-    entity.changed.notify_waiters();
+    entity.announce();
     Ok(Done { response: Response::empty(200), verdict: verdict.to_owned() })
 }

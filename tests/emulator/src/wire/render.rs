@@ -44,17 +44,29 @@ pub fn properties(stored: &Stored) -> Vec<(String, PropertyValue)> {
     let sent = stored.message.properties.iter();
     let mut properties: Vec<_> =
         sent.map(|(name, value)| (name.to_string(), value.clone())).collect();
-    if let Some(dead_letter) = &stored.dead_letter {
-        let added = [
-            ("DeadLetterReason", dead_letter.reason),
-            ("DeadLetterErrorDescription", &*dead_letter.description),
-        ];
-        for (name, text) in added {
-            properties.retain(|(other, _)| other != name);
-            properties.push((name.to_owned(), PropertyValue::Text(text.into())));
-        }
+    for (name, value) in changed_properties(stored) {
+        properties.retain(|(other, _)| *other != *name);
+        properties.push((name.into(), value));
     }
     properties
+}
+
+/// What receivers changed or added, and what dead-lettering adds.
+#[must_use]
+pub fn changed_properties(stored: &Stored) -> Vec<(Box<str>, PropertyValue)> {
+    let mut changed = stored.modified.clone();
+    if let Some(dead_letter) = &stored.dead_letter {
+        let added = [
+            ("DeadLetterReason", &dead_letter.reason),
+            ("DeadLetterErrorDescription", &dead_letter.description),
+        ];
+        for (name, text) in added {
+            let Some(text) = text else { continue };
+            changed.retain(|(other, _)| **other != *name);
+            changed.push((name.into(), PropertyValue::Text(text.clone())));
+        }
+    }
+    changed
 }
 
 /// The broker properties, keys in alphabetical order.

@@ -18,7 +18,7 @@ fn entities_are_listed_with_their_counts() {
     let listed = emulator.admin("GET entities", "");
     assert_eq!(
         listed["orders"],
-        json!({"kind": "queue", "active": 1, "locked": 0, "scheduled": 0, "dead_lettered": 0,
+        json!({"kind": "queue", "active": 1, "locked": 0, "deferred": 0, "scheduled": 0, "dead_lettered": 0,
                "stored": 1, "duplicates": 0})
     );
     assert_eq!(listed["notifications"], json!({"kind": "topic", "stored": 1, "duplicates": 0}));

@@ -39,7 +39,7 @@ fn every_entity_is_there_with_its_counts() {
     );
     assert_eq!(
         namespace["queues"][2]["counts"],
-        json!({"kind": "queue", "active": 1, "locked": 0, "scheduled": 0, "dead_lettered": 0,
+        json!({"kind": "queue", "active": 1, "locked": 0, "deferred": 0, "scheduled": 0, "dead_lettered": 0,
                "stored": 1, "duplicates": 0})
     );
     let topic = &namespace["topics"][1];
