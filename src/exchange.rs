@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::config::{Action, Entity, Lookup, Payload, Route, Send, Sender};
 use crate::delivery::{Inquiry, Submission};
 use crate::headers::{Headers, header};
+use crate::json;
 use crate::message::{Outgoing, Unsendable, ValueFault, compose, limits};
 use crate::reply::{self, Failure, Outcome, Reason, Reply, Served, Settlement};
 use crate::template::{Attributes, Found, Needs, Random, Scope};
@@ -324,7 +325,7 @@ fn found_reply(route: &Route, scope: &Scope<'_>, found: &Found) -> Result<Reply,
     };
     let body = match &route.reply.body {
         Some(_) => Value::Null,
-        None => serde_json::from_slice(&found.body).map_err(|error| unusable(&error))?,
+        None => json::read(&found.body).map_err(|error| unusable(&error))?,
     };
     reply::found(&route.reply, &scope, &body).map_err(|error| unusable(&error))
 }

@@ -25,6 +25,7 @@ pub mod exchange;
 #[cfg(target_family = "wasm")]
 mod filter;
 pub mod headers;
+pub mod json;
 pub mod jwt;
 pub mod matching;
 pub mod message;

@@ -66,7 +66,7 @@ impl fmt::Display for EvalError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Failed => "cannot be made from this request",
-            Self::NotJson => "needs a body in JSON",
+            Self::NotJson => "needs a body in JSON, each key once in its object",
             Self::LookupNotJson => "needs an answer in JSON",
             Self::TooCostly => "needs a smaller body, with at most 1000 JSON values",
             Self::TooLarge => "is too large",

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Secret;
 use crate::delivery::Answer;
+use crate::json;
 
 /// The meaning of an answer.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ const LONGEST_WAIT: u64 = 300;
 pub(super) fn read(answer: &Answer, now: Duration) -> Grant {
     let status = answer.headers.first_text(":status").and_then(|s| s.parse::<u16>().ok());
     let from_upstream = answer.headers.first("x-envoy-upstream-service-time").is_some();
-    let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let json: Option<Value> = json::read(&answer.body).ok();
     let refusal = match status {
         Some(200) if from_upstream => match json.as_ref().map(|json| token(json, now)) {
             Some(Ok((authorization, expires_at))) => {

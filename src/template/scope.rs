@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::EvalError;
 use super::path::{Collection, Path, RequestValue, Step};
 use crate::headers::Headers;
+use crate::json;
 use crate::text::uuid;
 
 /// One request as expressions see it.
@@ -147,13 +148,13 @@ impl<'a> Scope<'a> {
 
     /// The request's JSON, parsed once.
     pub(super) fn json(&self) -> Result<&Value, EvalError> {
-        let json = self.json.get_or_init(|| serde_json::from_slice(self.body).ok());
+        let json = self.json.get_or_init(|| json::read(self.body).ok());
         json.as_ref().ok_or(EvalError::NotJson)
     }
 
     /// The JSON of a lookup's answer, parsed once.
     pub(super) fn lookup_json(&self) -> Result<&Value, EvalError> {
-        let parse = || self.lookup.and_then(|found| serde_json::from_slice(&found.body).ok());
+        let parse = || self.lookup.and_then(|found| json::read(&found.body).ok());
         self.lookup_json.get_or_init(parse).as_ref().ok_or(EvalError::LookupNotJson)
     }
 

@@ -115,8 +115,8 @@ def test_a_400_names_the_place(configure, launch: Launch, emulator: Emulator) ->
 
     for body, detail in [
         (b'{"b": {}}', "payload.a[0] is missing from the request"),
-        (b"not json", "payload.a[0] needs a body in JSON"),
-        (b"", "payload.a[0] needs a body in JSON"),
+        (b"not json", "payload.a[0] needs a body in JSON, each key once in its object"),
+        (b"", "payload.a[0] needs a body in JSON, each key once in its object"),
     ]:
         answer = http1.request(gateway.port, "POST", "/strict", body=body)
         assert_refused(answer, "invalid_message", detail=detail)

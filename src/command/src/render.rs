@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use envoy_service_bus::config::{Config, Environment, Role, Sender};
 use envoy_service_bus::delivery::Callout;
+use envoy_service_bus::json;
 use envoy_service_bus::reply::Reply;
 use envoy_service_bus::template::Attributes;
 use serde::Serialize;
@@ -67,7 +68,7 @@ pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Completion, Fa
     let claims = match &options.claims {
         None => None,
         Some(file) => Some(
-            serde_json::from_slice(&input::read_bytes(file)?)
+            json::read(&input::read_bytes(file)?)
                 .map_err(|error| Failure(format!("{}: not JSON: {error}", input::name(file))))?,
         ),
     };
@@ -99,7 +100,7 @@ fn sender(options: &Options) -> Result<(Json, Rc<Sender>), Failure> {
         let Some(text) = plugin.configuration.as_ref().filter(|_| wanted) else { continue };
         let config = Config::parse(text.as_str().as_bytes(), Environment::Unknown);
         if let Role::Sender(sender) = config.map_err(|_| wrong())?.role {
-            let json = serde_json::from_str(text.as_str()).map_err(|_| wrong())?;
+            let json = json::read(text.as_str().as_bytes()).map_err(|_| wrong())?;
             senders.push((plugin.name.clone().unwrap_or_default(), json, sender));
         }
     }

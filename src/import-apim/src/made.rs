@@ -1,5 +1,6 @@
 //! Values of our configuration, as expressions are turned into them.
 
+use envoy_service_bus::json;
 use serde_json::{Map, Value as Json};
 
 /// What an expression has become.
@@ -236,7 +237,7 @@ impl Made {
                 }
             }
         }
-        match serde_json::from_str::<Json>(&text) {
+        match json::read(text.as_bytes()) {
             Ok(tree @ (Json::Object(_) | Json::Array(_))) => unmark(&tree, MARK, &cels),
             _ => self,
         }

@@ -1,5 +1,6 @@
 //! The message of `send-service-bus-message`, or of a `send-request` to Service Bus.
 
+use envoy_service_bus::json;
 use serde_json::{Map, Value as Json, json};
 
 use super::lexer::{Kind, Piece as LexedPiece, Token};
@@ -224,7 +225,7 @@ fn broker_property((name, made): (String, Made)) -> (String, Json) {
 /// The value of a property from its header, where texts stand in quotes.
 fn property(made: Made) -> Json {
     match made {
-        Made::Text(text) => serde_json::from_str(&text)
+        Made::Text(text) => json::read(text.as_bytes())
             .ok()
             .filter(|value: &Json| !value.is_object() && !value.is_array() && !value.is_null())
             .map_or_else(

@@ -1,5 +1,6 @@
 //! Named values of API Management, `{{name}}`.
 
+use envoy_service_bus::json;
 use serde_json::Value as Json;
 
 use super::policy::LeftOut;
@@ -51,7 +52,7 @@ pub(super) fn report(config: Json, missing: &[Missing], left_out: &mut Vec<LeftO
         }
     }
     text.retain(|c| c != MARK);
-    serde_json::from_str(&text).unwrap_or(config)
+    json::read(text.as_bytes()).unwrap_or(config)
 }
 
 fn marked(name: &str) -> String {

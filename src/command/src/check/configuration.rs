@@ -1,5 +1,6 @@
 //! What a configuration names that must be somewhere else: clusters, variables, paths.
 
+use envoy_service_bus::json;
 use serde_json::Value as Json;
 
 use crate::text::{Position, Text};
@@ -77,7 +78,9 @@ impl References {
                 place: format!("{place}match"),
                 at: key.at,
                 path: path.split('{').next().unwrap_or_default().to_owned(),
-                json: as_sets(serde_json::from_str(matches.to_json().as_str()).unwrap_or_default()),
+                json: as_sets(
+                    json::read(matches.to_json().as_str().as_bytes()).unwrap_or_default(),
+                ),
                 sends: route.get("send").is_some(),
             });
         }

@@ -16,7 +16,7 @@ pub(super) fn parse(value: &str) -> Result<PropertyValue, &'static str> {
         "false" => return Ok(PropertyValue::Boolean(false)),
         _ => {}
     }
-    match serde_json::from_str::<serde_json::Number>(value) {
+    match value.parse::<serde_json::Number>() {
         Ok(number) => PropertyValue::from_json(&number.into())
             .ok_or("a whole number must fit 64 bits with a sign"),
         Err(_) => Err("expected a string in double quotes, a number, true or false"),
@@ -107,6 +107,7 @@ mod tests {
             ("null", kind),
             ("0x10", kind),
             ("01", kind),
+            (r#"{"$serde_json::private::Number":"1"}"#, kind),
             ("+1", kind),
             ("NaN", kind),
             ("'single'", kind),
