@@ -12,6 +12,7 @@ mod expression;
 mod names;
 mod parse;
 mod path;
+mod query;
 mod scope;
 mod tree;
 
@@ -56,6 +57,8 @@ pub enum EvalError {
     NotJson,
     /// The answer of a lookup is needed as JSON and is none.
     LookupNotJson,
+    /// A value that it reads is not text: bad percent-encoding, or bytes that are not UTF-8.
+    Undecodable,
     /// An expression that goes over lists met too much to go over.
     TooCostly,
     /// The value is over 1 MiB.
@@ -68,6 +71,7 @@ impl fmt::Display for EvalError {
             Self::Failed => "cannot be made from this request",
             Self::NotJson => "needs a body in JSON, each key once in its object",
             Self::LookupNotJson => "needs an answer in JSON",
+            Self::Undecodable => "needs a value that is well percent-encoded UTF-8",
             Self::TooCostly => "needs a smaller body, with at most 1000 JSON values",
             Self::TooLarge => "is too large",
         })

@@ -7,6 +7,7 @@ use chrono::DateTime;
 
 use super::delivery::read_duration;
 use super::duration;
+use super::json::Json;
 use super::node::Node;
 use super::send::read_content_type;
 use super::template::read_template;
@@ -199,6 +200,13 @@ fn read_time_to_live(node: &Node<'_>, names: &Names) -> Option<Lifetime> {
         if template.literal().is_none() {
             return Some(Lifetime::Computed(template));
         }
+    }
+    if let Json::Number(seconds) = node.json() {
+        let life = seconds.as_f64().and_then(Lifetime::from_seconds);
+        if life.is_none() {
+            node.expected(&format!("seconds from 1 to {}", LIVES.end().as_secs()));
+        }
+        return life.map(Lifetime::Fixed);
     }
     read_duration(node, LIVES).map(Lifetime::Fixed)
 }

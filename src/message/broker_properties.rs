@@ -56,6 +56,11 @@ impl TextProperty {
         }
     }
 
+    /// Whether it says which messages belong together: these must never be another's by mistake.
+    pub const fn identifies(self) -> bool {
+        matches!(self, Self::PartitionKey | Self::ReplyToSessionId | Self::SessionId)
+    }
+
     /// Most characters, where there is a limit of its own.
     pub const fn max_chars(self) -> Option<usize> {
         match self {

@@ -47,6 +47,23 @@ fn text(
     Ok(text.filter(|text| !text.is_empty()))
 }
 
+/// A text that identifies or orders a message: nothing takes its place when the request lacks what
+/// it is made of. `None` is a null, by which a route leaves it out.
+fn identity(
+    template: &Template,
+    scope: &Scope<'_>,
+    place: impl Display,
+) -> Result<Option<String>, Unsendable> {
+    let text = match template.value(scope) {
+        Ok(Some(Json::Null)) => return Ok(None),
+        Ok(Some(Json::String(text))) => text,
+        Ok(Some(other)) => other.to_string(),
+        Ok(None) => String::new(),
+        Err(error) => return Err(fault(place, ValueFault::Eval(error))),
+    };
+    if text.is_empty() { Err(fault(place, ValueFault::Missing)) } else { Ok(Some(text)) }
+}
+
 fn fault(place: impl Display, fault: ValueFault) -> Unsendable {
     Unsendable::Value(place.to_string(), fault)
 }
@@ -113,15 +130,23 @@ fn broker_properties(
     config: &BrokerConfig,
     scope: &Scope<'_>,
 ) -> Result<BrokerProperties, Unsendable> {
+    // An id that fell back to the client's own would let it choose another client's.
     let message_id = match &config.message_id {
-        Some(template) => text(template, scope, "broker_properties.MessageId")?,
-        None => None,
+        Some(template) => {
+            const PLACE: &str = "broker_properties.MessageId";
+            identity(template, scope, PLACE)?.ok_or_else(|| fault(PLACE, ValueFault::Missing))?
+        }
+        None => scope.tracking_id.to_owned(),
     };
-    let message_id = message_id.unwrap_or_else(|| scope.tracking_id.to_owned());
     let mut broker = BrokerProperties::new(message_id);
     for (property, template) in &config.texts {
         let place = format_args!("broker_properties.{}", property.name());
-        if let Some(text) = text(template, scope, place)? {
+        let text = if property.identifies() {
+            identity(template, scope, place)?
+        } else {
+            text(template, scope, place)?
+        };
+        if let Some(text) = text {
             broker.texts.push((*property, text));
         }
     }
@@ -146,6 +171,7 @@ fn life(template: &Template, scope: &Scope<'_>) -> Result<Option<std::time::Dura
     let value = template.value(scope).map_err(|error| fault(PLACE, ValueFault::Eval(error)))?;
     let life = match value {
         None | Some(Json::Null) => return Ok(None),
+        Some(Json::String(text)) if text.is_empty() => return Ok(None),
         Some(Json::String(text)) => Lifetime::parse(&text),
         Some(Json::Number(number)) => number.as_f64().and_then(Lifetime::from_seconds),
         Some(_) => None,

@@ -68,7 +68,7 @@ impl Program {
     fn variables(&self, scope: &Scope<'_>) -> Result<Map<String, Value>, EvalError> {
         let mut variables = Map::new();
         for collection in &self.reads.maps {
-            let map = Value::Object(scope.map(*collection));
+            let map = Value::Object(scope.map(*collection)?);
             insert(&mut variables, collection_keys(*collection), Some(map));
         }
         for path in &self.reads.paths {

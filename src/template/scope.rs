@@ -4,11 +4,10 @@ use std::cell::OnceCell;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::EvalError;
 use super::path::{Collection, Path, RequestValue, Step};
+use super::{EvalError, query};
 use crate::headers::Headers;
 use crate::json;
 use crate::text::uuid;
@@ -96,10 +95,13 @@ impl<'a> Scope<'a> {
     pub(super) fn read(&self, path: &Path) -> Result<Option<Value>, EvalError> {
         let text = |text: Option<&str>| text.map(|text| Value::String(text.to_owned()));
         Ok(match path {
-            Path::Capture(name) => self.capture(name).map(Value::String),
+            Path::Capture(name) => self.capture(name)?.map(Value::String),
             Path::Jwt(steps) => self.attributes.jwt.as_ref().and_then(|jwt| walk(jwt, steps)),
-            Path::LookupBody => text(self.lookup.and_then(|found| utf8(&found.body))),
-            Path::LookupHeader(name) => self.lookup.and_then(|found| header(&found.headers, name)),
+            Path::LookupBody => text(self.lookup.map(|found| utf8(&found.body)).transpose()?),
+            Path::LookupHeader(name) => match self.lookup {
+                Some(found) => header(&found.headers, name)?,
+                None => None,
+            },
             Path::LookupJson(steps) => walk(self.lookup_json()?, steps),
             Path::LookupStatus => self.lookup.map(|found| found.status.into()),
             Path::Now => self.now.and_then(time).map(Value::String),
@@ -111,39 +113,40 @@ impl<'a> Scope<'a> {
     }
 
     fn request(&self, value: &RequestValue) -> Result<Option<Value>, EvalError> {
-        let text = |text: Option<&str>| text.map(|text| Value::String(text.to_owned()));
-        let first = |name| text(self.headers.first_text(name));
-        let (path, query) = self.target();
+        let text = |text: &str| Some(Value::String(text.to_owned()));
+        let first = |name| Ok(self.headers.first(name).map(utf8).transpose()?.and_then(text));
         Ok(match value {
-            RequestValue::Body => match utf8(self.body) {
-                Some(body) => text(Some(body)),
-                None => return Err(EvalError::Failed),
-            },
-            RequestValue::Header(name) => header(self.headers, name),
-            RequestValue::Host => first(":authority"),
-            RequestValue::Id => first("x-request-id"),
+            RequestValue::Body => text(utf8(self.body)?),
+            RequestValue::Header(name) => header(self.headers, name)?,
+            RequestValue::Host => return first(":authority"),
+            RequestValue::Id => return first("x-request-id"),
             RequestValue::Json(steps) => walk(self.json()?, steps),
-            RequestValue::Method => first(":method"),
-            RequestValue::Path => first(":path"),
-            RequestValue::Query => Some(Value::Object(parameters(query))),
-            RequestValue::QueryParameter(name) => parameters(query).remove(name),
-            RequestValue::Scheme => first(":scheme"),
+            RequestValue::Method => return first(":method"),
+            RequestValue::Path => return first(":path"),
+            RequestValue::Query => Some(Value::Object(query::parameters(self.query())?)),
+            RequestValue::QueryParameter(name) => {
+                query::parameter(self.query(), name)?.map(Value::String)
+            }
+            RequestValue::Scheme => return first(":scheme"),
             RequestValue::Size => Some(self.body.len().into()),
             RequestValue::Time => self.now.and_then(time).map(Value::String),
-            RequestValue::UrlPath => text(path),
+            RequestValue::UrlPath => self.target().and_then(|(path, _)| text(path)),
         })
     }
 
-    fn target(&self) -> (Option<&str>, &str) {
-        match self.headers.first_text(":path").map(|target| target.split_once('?')) {
-            Some(Some((path, query))) => (Some(path), query),
-            _ => (self.headers.first_text(":path"), ""),
-        }
+    /// Path and query; a path that is not UTF-8 matches no route.
+    fn target(&self) -> Option<(&str, &str)> {
+        let target = self.headers.first_text(":path")?;
+        Some(target.split_once('?').unwrap_or((target, "")))
     }
 
-    fn capture(&self, name: &str) -> Option<String> {
-        let (_, text) = self.captures.iter().find(|(key, _)| key == name)?;
-        percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
+    fn query(&self) -> &str {
+        self.target().map_or("", |(_, query)| query)
+    }
+
+    fn capture(&self, name: &str) -> Result<Option<String>, EvalError> {
+        let found = self.captures.iter().find(|(key, _)| key == name);
+        found.map(|(_, text)| query::decode(text)).transpose()
     }
 
     /// The request's JSON, parsed once.
@@ -164,43 +167,44 @@ impl<'a> Scope<'a> {
         Ok(uuid(bytes))
     }
 
-    /// A map that is read by a computed key.
-    pub(super) fn map(&self, collection: Collection) -> Map<String, Value> {
+    /// A map that is read by a computed key, and therefore whole.
+    pub(super) fn map(&self, collection: Collection) -> Result<Map<String, Value>, EvalError> {
         match collection {
             Collection::Captures => {
-                let capture = |(name, _): &(String, String)| {
-                    self.capture(name).map(|text| (name.clone(), Value::String(text)))
+                let capture = |(name, text): &(String, String)| {
+                    Ok((name.clone(), Value::String(query::decode(text)?)))
                 };
-                self.captures.iter().filter_map(capture).collect()
+                self.captures.iter().map(capture).collect()
             }
             Collection::Headers => headers_map(self.headers),
             Collection::LookupHeaders => {
-                self.lookup.map(|found| headers_map(&found.headers)).unwrap_or_default()
+                self.lookup.map_or_else(|| Ok(Map::new()), |found| headers_map(&found.headers))
             }
         }
     }
 }
 
-/// All headers that are text, lines joined.
-fn headers_map(headers: &Headers) -> Map<String, Value> {
+/// All headers, lines joined.
+fn headers_map(headers: &Headers) -> Result<Map<String, Value>, EvalError> {
     let mut map = Map::new();
     for (name, _) in headers.iter() {
-        if let Some(name) = utf8(name).filter(|name| !map.contains_key(*name))
-            && let Some(value) = header(headers, name)
+        let name = utf8(name)?;
+        if !map.contains_key(name)
+            && let Some(value) = header(headers, name)?
         {
             map.insert(name.to_owned(), value);
         }
     }
-    map
+    Ok(map)
 }
 
-fn header(headers: &Headers, name: &str) -> Option<Value> {
-    let joined = headers.joined(name)?;
-    utf8(&joined).map(|text| Value::String(text.to_owned()))
+fn header(headers: &Headers, name: &str) -> Result<Option<Value>, EvalError> {
+    let Some(joined) = headers.joined(name) else { return Ok(None) };
+    Ok(Some(Value::String(utf8(&joined)?.to_owned())))
 }
 
-fn utf8(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
+fn utf8(bytes: &[u8]) -> Result<&str, EvalError> {
+    std::str::from_utf8(bytes).map_err(|_| EvalError::Undecodable)
 }
 
 /// RFC 3339 in UTC, to the millisecond.
@@ -208,22 +212,6 @@ fn time(since_epoch: Duration) -> Option<String> {
     let seconds = i64::try_from(since_epoch.as_secs()).ok()?;
     let date = DateTime::from_timestamp(seconds, since_epoch.subsec_nanos())?;
     Some(date.to_rfc3339_opts(SecondsFormat::Millis, true))
-}
-
-/// Query parameters, decoded as a form; the first of a name counts.
-fn parameters(query: &str) -> Map<String, Value> {
-    let decode = |text: &str| {
-        let spaced = text.replace('+', " ");
-        percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned())
-    };
-    let mut parameters = Map::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if let (Some(name), Some(value)) = (decode(name), decode(value)) {
-            parameters.entry(name).or_insert(Value::String(value));
-        }
-    }
-    parameters
 }
 
 fn walk(value: &Value, steps: &[Step]) -> Option<Value> {
