@@ -16,6 +16,7 @@ mod event;
 mod lane;
 mod parcel;
 mod retry;
+mod retry_after;
 mod sending;
 mod tokens;
 mod verdict;
@@ -30,6 +31,7 @@ use fastrand::Rng;
 pub use alarm::Alarm;
 pub use callout::{Callout, DispatchError, Inquiry};
 pub use event::Event;
+pub(crate) use retry_after::retry_after;
 pub use verdict::Answer;
 
 use crate::config::{Destination, Entity, Fallback, Sender};

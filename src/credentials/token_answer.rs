@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Secret;
-use crate::delivery::Answer;
+use crate::delivery::{Answer, retry_after};
 use crate::json;
 
 /// The meaning of an answer.
@@ -43,7 +43,7 @@ pub(super) enum Again {
 /// Longest token. Service Bus takes about 16 KB of headers.
 const TOKEN_BYTES: usize = 12 * 1024;
 /// Longest wish of a token service that is heeded.
-const LONGEST_WAIT: u64 = 300;
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// Reads an answer that came at `now`.
 pub(super) fn read(answer: &Answer, now: Duration) -> Grant {
@@ -80,10 +80,9 @@ fn soon(cause: String) -> Refusal {
 
 /// As Microsoft asks: 404, 410, 429 and 5xx pass, all else of 4xx does not.
 fn again(status: u16, answer: &Answer) -> Again {
-    let wish = answer.headers.first_text("retry-after").and_then(|text| text.trim().parse().ok());
-    match (status, wish) {
+    match (status, retry_after(&answer.headers)) {
         (410, _) => Again::Upgrading,
-        (429 | 503, Some(wish)) => Again::After(Duration::from_secs(LONGEST_WAIT.min(wish))),
+        (429 | 503, Some(wish)) => Again::After(LONGEST_WAIT.min(wish)),
         (404 | 408 | 429 | 500.., _) => Again::Soon,
         (400..=499, _) => Again::Never,
         _ => Again::Soon,

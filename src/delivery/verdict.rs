@@ -6,8 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::DateTime;
-
+use super::retry_after;
 use crate::headers::Headers;
 use crate::reply::{Failure, Outcome, Reason};
 use crate::template::Found;
@@ -34,8 +33,6 @@ impl fmt::Debug for Answer {
 
 /// Longest text of a broker that goes to the log, in characters.
 const LOGGED_CHARS: usize = 400;
-/// Longest wish of a broker that is passed on: a day.
-const LONGEST_RETRY_AFTER: u32 = 86_400;
 
 /// How an Envoy begins to tell that it was not connected, or no longer.
 const CONNECT_ERROR: &str = "upstream connect error";
@@ -66,15 +63,15 @@ impl Answer {
             Reason::BrokerError => status.is_some_and(|status| status >= 500),
             _ => false,
         };
-        let wish = failure.retry_after.or_else(|| wish(&self.detail()).filter(|_| from_broker));
-        let wish = wish.map(|seconds| Duration::from_secs(seconds.into()));
+        let asked = failure.reason == Reason::Throttled;
+        let header = retry_after::retry_after(&self.headers).filter(|_| asked);
+        let wish = header.or_else(|| wish(&self.detail()).filter(|_| from_broker));
         Verdict { outcome, healthy, again, wish }
     }
 
     /// The broker's clock, by its `date`.
     pub(super) fn date(&self) -> Option<Duration> {
-        let date = DateTime::parse_from_rfc2822(self.headers.first_text("date")?).ok()?;
-        u64::try_from(date.timestamp()).ok().map(Duration::from_secs)
+        retry_after::answered_at(&self.headers)
     }
 
     /// Accepted if Service Bus, and not Envoy, answered 201; a failure otherwise.
@@ -96,7 +93,8 @@ impl Answer {
         let reason = reason(status, &detail);
         let mut failure = Failure::new(reason, format!("broker answered {status}: {detail}"));
         if reason == Reason::Throttled {
-            failure.retry_after = self.retry_after().or_else(|| wish(&detail));
+            let wait = retry_after::retry_after(&self.headers).or_else(|| wish(&detail));
+            failure.retry_after = wait.map(retry_after::for_client);
         }
         failure.broker_tracking_id = tracking_id(&detail);
         Outcome::Failed(failure)
@@ -136,11 +134,6 @@ impl Answer {
         failed(reason, format!("Envoy answered {status}: {text}"))
     }
 
-    fn retry_after(&self) -> Option<u32> {
-        let seconds: u32 = self.headers.first_text("retry-after")?.trim().parse().ok()?;
-        Some(seconds.min(LONGEST_RETRY_AFTER))
-    }
-
     /// The `Detail` of an error of Service Bus, or the body as it is.
     fn detail(&self) -> String {
         let text = self.text();
@@ -160,10 +153,10 @@ impl Answer {
 }
 
 /// The seconds that a throttling namespace asks to wait: "Please wait 2 seconds and try again."
-fn wish(detail: &str) -> Option<u32> {
+fn wish(detail: &str) -> Option<Duration> {
     let (_, rest) = detail.split_once("Please wait ")?;
     let (seconds, _) = rest.split_once(" second")?;
-    seconds.parse().ok().map(|seconds: u32| seconds.min(LONGEST_RETRY_AFTER))
+    seconds.parse().ok().map(|seconds| Duration::from_secs(seconds).min(retry_after::LONGEST))
 }
 
 /// Service Bus's own id of a request, which Microsoft's support asks for.
@@ -339,7 +332,8 @@ mod tests {
         };
         assert_eq!(retry_after("429", "7"), Some(7));
         assert_eq!(retry_after("503", "999999999"), Some(86_400));
-        assert_eq!(retry_after("503", "Sat, 21 Nov 2026 00:00:00 GMT"), None);
+        assert_eq!(retry_after("503", "0"), Some(1));
+        assert_eq!(retry_after("503", "1.5"), Some(2));
         assert_eq!(retry_after("503", "-1"), None);
         assert_eq!(retry_after("500", "7"), None);
     }
