@@ -113,10 +113,30 @@ impl<'a, F: Fn(u64) -> usize> Walk<'a, F> {
             }
             self.reads.uuids += 1;
         }
+        if let Some(path) = self.membership(call) {
+            self.reads.paths.push(path);
+            return Ok(());
+        }
         if let Some(target) = &call.target {
             self.expression(target)?;
         }
         call.args.iter().try_for_each(|node| self.expression(node))
+    }
+
+    /// What `'key' in map` reads of a map of ours: that key alone.
+    fn membership(&self, call: &CallExpr) -> Option<Path> {
+        let [key, map] = call.args.as_slice() else { return None };
+        let Expr::Literal(LiteralValue::String(key)) = &key.expr else { return None };
+        let (_, root, mut steps) = name(map).filter(|_| call.func_name == operators::IN)?;
+        let resolve = |steps: &[Step]| Named::resolve(root, steps, self.names).ok();
+        if self.bound.contains(&root) || !matches!(resolve(&steps)?, Named::Map(_)) {
+            return None;
+        }
+        steps.push(Step::Key(key.inner().to_owned()));
+        match resolve(&steps)? {
+            Named::Value(path) => Some(path),
+            Named::Map(_) => None,
+        }
     }
 
     fn name(&mut self, id: u64, root: &str, steps: &[Step]) -> Result<(), TemplateError> {

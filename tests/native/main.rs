@@ -20,6 +20,7 @@ mod delivery_fallback;
 mod delivery_retries;
 mod dry_run;
 mod exchange;
+mod identities;
 mod message;
 mod metrics;
 mod secrets;

@@ -79,6 +79,8 @@ pub(crate) const VALID: &[(&str, &str)] = &[
         "/routes/0/send/broker_properties",
         r#"{"Subject": "a", "TimeToLive": "${request.headers.ttl}"}"#,
     ),
+    ("/routes/0/send/broker_properties", r#"{"TimeToLive": 90}"#),
+    ("/routes/0/send/broker_properties", r#"{"TimeToLive": 1.5}"#),
     ("/routes/0/send/properties", r#"{"a b": "é", "n": 1.5, "t": true, "e": "${now}"}"#),
     ("/routes/0/send/forward_headers", r#"["X-Tenant-Id", "hosted-by"]"#),
     (
@@ -103,6 +105,8 @@ pub(crate) const VALID: &[(&str, &str)] = &[
 
 /// JSON pointer and value, `null` for none: the module refuses the result.
 pub(crate) const MISTAKES: &[(&str, &str)] = &[
+    ("/routes/0/send/broker_properties", r#"{"TimeToLive": 0.5}"#),
+    ("/routes/0/send/broker_properties", r#"{"TimeToLive": 922337193601}"#),
     ("/namespace", "null"),
     ("/cluster", "null"),
     ("/credentials", "null"),
@@ -179,7 +183,7 @@ pub(crate) const MISTAKES: &[(&str, &str)] = &[
     ("/routes/0/send/broker_properties", r#"{"Label": ""}"#),
     ("/routes/0/send/broker_properties", r#"{"Label": "a", "Subject": "a"}"#),
     ("/routes/0/send/broker_properties", r#"{"TimeToLive": "soon"}"#),
-    ("/routes/0/send/broker_properties", r#"{"TimeToLive": 30}"#),
+    ("/routes/0/send/broker_properties", r#"{"TimeToLive": true}"#),
     ("/routes/0/send/properties", r#"{"a": {}}"#),
     ("/routes/0/send/properties", r#"{"": "a"}"#),
     ("/routes/0/send/forward_headers", r#"["Authorization"]"#),
