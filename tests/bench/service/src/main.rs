@@ -34,7 +34,8 @@ struct Broker {
 }
 
 thread_local! {
-    static TOKEN: RefCell<Token> = RefCell::new(Token::new(ENTITY, "send-only", "c2VjcmV0LWtleQ=="));
+    static TOKEN: RefCell<Token> =
+        const { RefCell::new(Token::new(ENTITY, "send-only", "c2VjcmV0LWtleQ==")) };
 }
 
 #[tokio::main(flavor = "current_thread")]
