@@ -55,6 +55,18 @@ unsafe extern "C" {
         version: u32,
     ) -> u32;
 
+    fn proxy_get_buffer_bytes(
+        buffer_type: u32,
+        start: usize,
+        max_size: usize,
+        return_data: *mut *mut u8,
+        return_size: *mut usize,
+    ) -> u32;
+
+    fn proxy_set_effective_context(context_id: u32) -> u32;
+
+    fn proxy_get_current_time_nanoseconds(return_time: *mut u64) -> u32;
+
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
 
     fn proxy_define_metric(
@@ -163,10 +175,15 @@ pub(super) fn answer(num_headers: usize, body_size: usize) -> Answer {
 }
 
 fn body(buffer: BufferType, most: usize) -> Vec<u8> {
-    hostcalls::get_buffer(buffer, 0, most).ok().flatten().unwrap_or_default()
+    let mut data = null_mut();
+    let mut size = 0;
+    // SAFETY: both pointers are to locals that outlive the call.
+    let status = unsafe { proxy_get_buffer_bytes(buffer as u32, 0, most, &mut data, &mut size) };
+    if status == OK { take(data, size) } else { vec![] }
 }
 
-/// Starts a callout and returns Envoy's id of it.
+/// Starts a callout and returns Envoy's id of it. By the SDK, as it must know whose callback is to
+/// come; it expects the three statuses that Envoy has for this call.
 pub(super) fn dispatch(callout: &Callout) -> Result<u32, DispatchError> {
     let headers = callout.headers().collect();
     let body = (!callout.body.is_empty()).then_some(callout.body.as_slice());
@@ -201,8 +218,10 @@ pub(super) fn reply(reply: &Reply) -> Result<(), u32> {
 /// Makes the next host calls those of another context. The caller must know that it is alive:
 /// Envoy keeps a stream for a while that the SDK has forgotten, and an answer to it would come
 /// back as a callback that panics the SDK.
-pub(super) fn act_as(context_id: u32) -> Result<(), Status> {
-    hostcalls::set_effective_context(context_id)
+pub(super) fn act_as(context_id: u32) -> Result<(), u32> {
+    // SAFETY: a call without pointers.
+    let status = unsafe { proxy_set_effective_context(context_id) };
+    if status == OK { Ok(()) } else { Err(status) }
 }
 
 /// Runs the root's tick callback from within a stream's.
@@ -274,8 +293,10 @@ pub(super) fn record_metric(id: u32, value: u64) {
 
 /// Time since the Unix epoch.
 pub(super) fn now() -> Option<Duration> {
-    let time = hostcalls::get_current_time().ok()?;
-    time.duration_since(std::time::UNIX_EPOCH).ok()
+    let mut nanoseconds = 0;
+    // SAFETY: the pointer is to a local that outlives the call.
+    let status = unsafe { proxy_get_current_time_nanoseconds(&mut nanoseconds) };
+    (status == OK).then(|| Duration::from_nanos(nanoseconds))
 }
 
 /// Random bytes of the host, each given out once.
