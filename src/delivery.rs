@@ -11,6 +11,7 @@
 
 mod alarm;
 mod breaker;
+mod broker_error;
 mod callout;
 mod event;
 mod lane;

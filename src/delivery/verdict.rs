@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::broker_error::{BrokerError, detail};
 use super::retry_after;
 use crate::headers::Headers;
 use crate::reply::{Failure, Outcome, Reason};
@@ -54,10 +55,12 @@ impl Answer {
         let outcome = self.outcome();
         let from_broker = self.headers.first("x-envoy-upstream-service-time").is_some();
         let status = self.status().filter(|_| from_broker);
-        let healthy = status.is_some_and(|status| status < 500);
         let Outcome::Failed(failure) = &outcome else {
-            return Verdict { outcome, healthy, again: false, wish: None };
+            return Verdict { outcome, healthy: true, again: false, wish: None };
         };
+        // A message that the broker refuses with a 500 says nothing against the broker.
+        let refused = failure.reason == Reason::MessageRejected;
+        let healthy = status.is_some_and(|status| status < 500 || refused);
         let again = match failure.reason {
             Reason::BrokerUnreachable | Reason::OutcomeUnknown | Reason::Throttled => true,
             Reason::BrokerError => status.is_some_and(|status| status >= 500),
@@ -90,13 +93,14 @@ impl Answer {
             return self.envoys_own(status);
         }
         let detail = self.detail();
-        let reason = reason(status, &detail);
+        let error = BrokerError::read(status, &self.body);
+        let reason = error.reason();
         let mut failure = Failure::new(reason, format!("broker answered {status}: {detail}"));
         if reason == Reason::Throttled {
             let wait = retry_after::retry_after(&self.headers).or_else(|| wish(&detail));
             failure.retry_after = wait.map(retry_after::for_client);
         }
-        failure.broker_tracking_id = tracking_id(&detail);
+        failure.broker_tracking_id = error.tracking_id;
         Outcome::Failed(failure)
     }
 
@@ -134,22 +138,21 @@ impl Answer {
         failed(reason, format!("Envoy answered {status}: {text}"))
     }
 
-    /// The `Detail` of an error of Service Bus, or the body as it is.
+    /// What an error of Service Bus says, for the log.
     fn detail(&self) -> String {
-        let text = self.text();
-        let detail = text
-            .split_once("<Detail>")
-            .and_then(|(_, rest)| rest.split_once("</Detail>"))
-            .map(|(detail, _)| detail.trim().to_owned());
-        detail.unwrap_or(text)
+        one_line(detail(&String::from_utf8_lossy(&self.body)))
     }
 
-    /// The body as one line, without control characters, cut to a length.
+    /// The body, for the log.
     fn text(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body);
-        let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        visible.take(LOGGED_CHARS).collect::<String>().trim().to_owned()
+        one_line(&String::from_utf8_lossy(&self.body))
     }
+}
+
+/// A text as one line, without control characters, cut to a length.
+fn one_line(text: &str) -> String {
+    let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    visible.take(LOGGED_CHARS).collect::<String>().trim().to_owned()
 }
 
 /// The seconds that a throttling namespace asks to wait: "Please wait 2 seconds and try again."
@@ -157,15 +160,6 @@ fn wish(detail: &str) -> Option<Duration> {
     let (_, rest) = detail.split_once("Please wait ")?;
     let (seconds, _) = rest.split_once(" second")?;
     seconds.parse().ok().map(|seconds| Duration::from_secs(seconds).min(retry_after::LONGEST))
-}
-
-/// Service Bus's own id of a request, which Microsoft's support asks for.
-fn tracking_id(detail: &str) -> Option<String> {
-    const MOST: usize = 80;
-    let (_, rest) = detail.split_once("TrackingId:")?;
-    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let id: String = rest.chars().take_while(fits).take(MOST).collect();
-    (!id.is_empty()).then_some(id)
 }
 
 /// Envoy's words for the resets that come before a connection: `Http::Utility::resetReasonToString`.
@@ -178,34 +172,6 @@ fn not_connected(text: &str) -> bool {
         .strip_prefix(CONNECT_ERROR)
         .and_then(|text| text.strip_prefix(" or disconnect/reset before headers. reset reason: "));
     reason.is_some_and(|reason| REASONS.iter().any(|known| reason.starts_with(known)))
-}
-
-/// What a status of Service Bus means.
-fn reason(status: u16, detail: &str) -> Reason {
-    let detail = detail.to_ascii_lowercase();
-    // The one documented sign of throttling; the digits alone may be part of a tracking id.
-    if detail.starts_with("50009") || detail.contains("error code: 50009") {
-        return Reason::Throttled;
-    }
-    match status {
-        401 => Reason::BrokerUnauthorized,
-        // One status for both; only the text tells them apart.
-        403 if too_large(&detail) => Reason::PayloadTooLarge,
-        403 => Reason::QuotaExceeded,
-        404 | 410 => Reason::EntityNotFound,
-        // The broker waited for something and gave up.
-        408 => Reason::OutcomeUnknown,
-        413 => Reason::PayloadTooLarge,
-        429 | 503 => Reason::Throttled,
-        400..=499 => Reason::MessageRejected,
-        _ => Reason::BrokerError,
-    }
-}
-
-/// A full entity also speaks of sizes: "The maximum entity size has been reached or exceeded".
-fn too_large(detail: &str) -> bool {
-    let words = ["exceeds the limit", "too large", "exceeds the maximum message size"];
-    !detail.contains("entity size") && words.iter().any(|words| detail.contains(words))
 }
 
 fn failed(reason: Reason, cause: String) -> Outcome {
@@ -248,38 +214,40 @@ mod tests {
 
     #[test]
     fn statuses_of_the_broker_have_their_reasons() {
-        let full = "The maximum entity size has been reached or exceeded for Queue: 'orders'.";
-        let large = "The message (size: 262350 bytes) exceeds the limit (262144 bytes).";
         let cases = [
-            (400, "", Reason::MessageRejected),
-            (401, "40103: Invalid authorization token signature", Reason::BrokerUnauthorized),
-            (403, full, Reason::QuotaExceeded),
-            (403, large, Reason::PayloadTooLarge),
-            (403, "", Reason::QuotaExceeded),
-            (404, "", Reason::EntityNotFound),
-            (408, "", Reason::OutcomeUnknown),
-            (410, "", Reason::EntityNotFound),
-            (411, "", Reason::MessageRejected),
-            (413, "", Reason::PayloadTooLarge),
-            (429, "", Reason::Throttled),
-            (431, "", Reason::MessageRejected),
-            (500, "", Reason::BrokerError),
-            (500, "being throttled. Error code: 50009. Please wait", Reason::Throttled),
-            (500, "50009: busy", Reason::Throttled),
-            (500, "TrackingId:a50009b", Reason::BrokerError),
-            (502, "", Reason::BrokerError),
-            (503, "upstream connect error", Reason::Throttled),
-            (504, "", Reason::BrokerError),
-            (200, "", Reason::BrokerError),
-            (202, "", Reason::BrokerError),
-            (204, "", Reason::BrokerError),
-            (307, "", Reason::BrokerError),
+            (400, Reason::MessageRejected),
+            (401, Reason::BrokerUnauthorized),
+            (403, Reason::BrokerForbidden),
+            (404, Reason::EntityNotFound),
+            (408, Reason::OutcomeUnknown),
+            (410, Reason::EntityNotFound),
+            (411, Reason::MessageRejected),
+            (413, Reason::PayloadTooLarge),
+            (429, Reason::Throttled),
+            (431, Reason::MessageRejected),
+            (500, Reason::BrokerError),
+            (502, Reason::BrokerError),
+            (503, Reason::Throttled),
+            (504, Reason::BrokerError),
+            (200, Reason::BrokerError),
+            (202, Reason::BrokerError),
+            (204, Reason::BrokerError),
+            (307, Reason::BrokerError),
         ];
-        for (status, detail, reason) in cases {
-            let body = format!("<Error><Code>{status}</Code><Detail>{detail}</Detail></Error>");
-            let found = verdict(&answer(&status.to_string(), true, &body));
-            assert_eq!(found, reason, "{status} {detail}");
+        for (status, reason) in cases {
+            let body =
+                format!("<Error><Code>{status}</Code><Detail>TrackingId:1_G1</Detail></Error>");
+            let answer = answer(&status.to_string(), true, &body);
+            assert_eq!(verdict(&answer), reason, "{status}");
+            assert_eq!(answer.verdict().healthy, status < 500, "{status}");
         }
+    }
+
+    #[test]
+    fn a_message_that_is_refused_with_a_500_says_nothing_against_the_broker() {
+        let body = "<Error><Detail>The SessionId was not set on a message</Detail></Error>";
+        let found = answer("500", true, body).verdict();
+        assert!(found.healthy && !found.again);
     }
 
     #[test]
@@ -331,10 +299,10 @@ mod tests {
             }
         };
         assert_eq!(retry_after("429", "7"), Some(7));
-        assert_eq!(retry_after("503", "999999999"), Some(86_400));
-        assert_eq!(retry_after("503", "0"), Some(1));
-        assert_eq!(retry_after("503", "1.5"), Some(2));
-        assert_eq!(retry_after("503", "-1"), None);
+        assert_eq!(retry_after("429", "999999999"), Some(86_400));
+        assert_eq!(retry_after("429", "0"), Some(1));
+        assert_eq!(retry_after("429", "1.5"), Some(2));
+        assert_eq!(retry_after("429", "-1"), None);
         assert_eq!(retry_after("500", "7"), None);
     }
 

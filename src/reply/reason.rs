@@ -5,6 +5,8 @@
 pub enum Reason {
     /// Service Bus failed.
     BrokerError,
+    /// Service Bus does not let us send there: a disabled entity, a firewall, a missing claim.
+    BrokerForbidden,
     /// Service Bus did not take our token.
     BrokerUnauthorized,
     /// No connection: nothing was sent.
@@ -39,8 +41,9 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their words.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BrokerError,
+        Self::BrokerForbidden,
         Self::BrokerUnauthorized,
         Self::BrokerUnreachable,
         Self::CircuitOpen,
@@ -62,6 +65,7 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BrokerError => "broker_error",
+            Self::BrokerForbidden => "broker_forbidden",
             Self::BrokerUnauthorized => "broker_unauthorized",
             Self::BrokerUnreachable => "broker_unreachable",
             Self::CircuitOpen => "circuit_open",
@@ -101,7 +105,8 @@ impl Reason {
             | Self::OutcomeUnknown => Some(5),
             Self::Throttled => Some(10),
             Self::QuotaExceeded => Some(30),
-            Self::BrokerUnauthorized
+            Self::BrokerForbidden
+            | Self::BrokerUnauthorized
             | Self::EntityNotFound
             | Self::InvalidMessage
             | Self::MessageRejected
@@ -120,6 +125,7 @@ impl Reason {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::BrokerError => "The message broker failed; the message may not be enqueued.",
+            Self::BrokerForbidden => "The message broker does not let the gateway send there.",
             Self::BrokerUnauthorized => "The message broker did not accept the gateway's token.",
             Self::BrokerUnreachable => "The message broker cannot be reached; nothing was sent.",
             Self::CircuitOpen => {

@@ -183,9 +183,21 @@ pub(crate) fn answer(status: &str) -> Answer {
 
 /// The broker's answer, with the detail of an error.
 pub(crate) fn answer_saying(status: &str, detail: &str) -> Answer {
+    let detail = format!("{detail} TrackingId:1_G1, SystemTracker:x");
+    upstream_answer(
+        status,
+        &format!("<Error><Code>{status}</Code><Detail>{detail}</Detail></Error>"),
+    )
+}
+
+/// The answer of something on the way to the broker, such as an egress proxy.
+pub(crate) fn proxy_answer(status: &str) -> Answer {
+    upstream_answer(status, "upstream request timeout")
+}
+
+fn upstream_answer(status: &str, body: &str) -> Answer {
     let headers = [(":status", status), ("x-envoy-upstream-service-time", "1")];
-    let body = format!("<Error><Code>{status}</Code><Detail>{detail}</Detail></Error>");
-    Answer { headers: headers.into_iter().collect(), body: body.into_bytes() }
+    Answer { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() }
 }
 
 /// Envoy's own answer when its timeout is over.

@@ -34,6 +34,12 @@ REFUSALS = {
         Refusal("payload_too_large", 413, None, "The message is too large."),
         Refusal("message_rejected", 503, None, "The message broker refused the message."),
         Refusal(
+            "broker_forbidden",
+            503,
+            None,
+            "The message broker does not let the gateway send there.",
+        ),
+        Refusal(
             "broker_unauthorized",
             503,
             None,

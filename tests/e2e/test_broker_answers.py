@@ -17,6 +17,8 @@ FULL = (
     "Size of entity in bytes:1073742096, Max entity size in bytes: 1073741824."
 )
 LARGE = "The received message (delivery-id:0, size:262350 bytes) exceeds the limit (262144 bytes)."
+EXCEEDED = "The size of the message has exceeded the maximum size limit"
+SPACED = "The request was terminated. Error code : 50009"
 THROTTLED = (
     "The request was terminated because the entity is being throttled. Error code: 50009. "
     "Please wait 2 seconds and try again."
@@ -37,6 +39,9 @@ def error(status: int, detail: str) -> bytes:
         ("401 Unauthorized", "40103: Invalid authorization token signature", "broker_unauthorized"),
         ("403 Forbidden", FULL, "quota_exceeded"),
         ("403 Forbidden", LARGE, "payload_too_large"),
+        ("403 Forbidden", EXCEEDED, "payload_too_large"),
+        ("403 Forbidden", "SubCode=40301. Invalid operation", "broker_forbidden"),
+        ("403 Forbidden", "", "broker_forbidden"),
         ("404 Not Found", "40400: Endpoint not found", "entity_not_found"),
         ("408 Request Timeout", "The operation timed out", "outcome_unknown"),
         ("410 Gone", "40101: The queue does not exist", "entity_not_found"),
@@ -45,9 +50,17 @@ def error(status: int, detail: str) -> bytes:
         ("429 Too Many Requests", "", "throttled"),
         ("500 Internal Server Error", "Internal error", "broker_error"),
         ("500 Internal Server Error", THROTTLED, "throttled"),
-        ("502 Bad Gateway", "", "broker_error"),
+        ("500 Internal Server Error", SPACED, "throttled"),
+        ("500 Internal Server Error", "SubCode=50009", "throttled"),
+        ("500 Internal Server Error", "The SessionId was not set on a message", "message_rejected"),
+        ("502 Bad Gateway", "Bad gateway", "broker_error"),
         ("503 Service Unavailable", "Server busy", "throttled"),
-        ("504 Gateway Timeout", "", "broker_error"),
+        ("504 Gateway Timeout", "Gateway timeout", "broker_error"),
+        # Without Service Bus's mark it is of something in between.
+        ("500 Internal Server Error", "", "outcome_unknown"),
+        ("502 Bad Gateway", "", "outcome_unknown"),
+        ("503 Service Unavailable", "", "outcome_unknown"),
+        ("504 Gateway Timeout", "", "outcome_unknown"),
         # Success of some other kind says nothing about the message.
         ("200 OK", "", "broker_error"),
         ("202 Accepted", "", "broker_error"),
@@ -91,7 +104,8 @@ def test_201_is_accepted(broker_gateway: Envoy, broker: Upstream) -> None:
 def test_the_brokers_retry_after_is_passed_on(
     broker_gateway: Envoy, broker: Upstream, status_line: str
 ) -> None:
-    broker.script = answers(status_line, [("Retry-After", "7")])
+    status = int(status_line[:3])
+    broker.script = answers(status_line, [("Retry-After", "7")], error(status, "Server busy"))
 
     answer = http1.request(broker_gateway.port, "POST", "/raw", body=b"x")
 

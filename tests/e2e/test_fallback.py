@@ -13,6 +13,7 @@ from configuration.gateway import GatewayConfiguration, connect, upstream_cluste
 from contract import assert_accepted, assert_refused
 from processes.emulator import Emulator
 from processes.envoy import Envoy
+from servers.upstream import Upstream, answers
 
 SECOND_KEY = "c2Vjb25k"
 
@@ -141,6 +142,19 @@ def test_what_may_be_stored_goes_nowhere_else(
     assert_refused(answer, "outcome_unknown")
     assert served_by(answer) == "primary"
     assert (emulator.stored("raw").stored, second.requests()) == (1, [])
+
+
+def test_a_503_of_a_proxy_in_between_may_follow_a_stored_message(
+    launch, spare: Callable[..., GatewayConfiguration], broker: Upstream, second: Emulator
+) -> None:
+    # As an egress Envoy answers whose local_reply_config has words of its own.
+    broker.script = answers("503 Service Unavailable", [("server", "envoy")], b"try again later")
+    made = spare()
+    connect(made.service_bus, broker.port)
+    answer = post(launch(made))
+    assert_refused(answer, "outcome_unknown")
+    assert served_by(answer) == "primary"
+    assert (len(broker.requests), second.requests()) == (1, [])
 
 
 def test_unless_two_of_a_message_are_allowed(

@@ -22,7 +22,7 @@ def test_a_route_may_reply_in_its_own_words(broker_gateway: Envoy, broker: Upstr
 
 
 def test_a_failure_is_never_the_routes_own_reply(broker_gateway: Envoy, broker: Upstream) -> None:
-    broker.script = answers("503 Service Unavailable")
+    broker.script = answers("429 Too Many Requests")
 
     answer = http1.request(broker_gateway.port, "POST", "/own-reply", body=b"x")
 

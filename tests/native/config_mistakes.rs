@@ -246,7 +246,7 @@ fn mistakes_name_their_place_and_what_was_expected() {
             "/routes/0/reply",
             json!({"failures": {"tired": {}}}),
             "routes[0].reply.failures.tired: unknown reason, expected one of broker_error, \
-             broker_unauthorized, broker_unreachable, circuit_open, credentials_unavailable, entity_not_found, \
+             broker_forbidden, broker_unauthorized, broker_unreachable, circuit_open, credentials_unavailable, entity_not_found, \
              invalid_message, lookup_unavailable, message_rejected, misconfigured, not_found, \
              outcome_unknown, overloaded, payload_too_large, quota_exceeded, throttled",
         ),

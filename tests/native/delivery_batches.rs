@@ -316,7 +316,7 @@ fn who_is_sent_singly_has_no_more_retries_for_it() {
 
 #[test]
 fn what_all_have_in_common_fails_them_all() {
-    for (status, reason) in [("404", Reason::EntityNotFound), ("403", Reason::QuotaExceeded)] {
+    for (status, reason) in [("404", Reason::EntityNotFound), ("403", Reason::BrokerForbidden)] {
         let (mut worker, attempt) = batch_of_three();
         worker.answer(attempt, answer(status));
         let all: Vec<_> = (1..=3).map(|stream| (stream, Some(reason))).collect();

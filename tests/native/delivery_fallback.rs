@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::common::delivery::{Worker, answer, not_connected, timed_out};
+use crate::common::delivery::{Worker, answer, not_connected, proxy_answer, timed_out};
 use crate::common::sender;
 use envoy_service_bus::delivery::{Answer, Effect, Event};
 use envoy_service_bus::reply::{Outcome, Reason, Served};
@@ -74,9 +74,11 @@ fn it_is_tried_when_the_first_has_certainly_not_stored_the_message() {
     let refused = [
         (timed_out(), Reason::OutcomeUnknown),
         (answer("500"), Reason::BrokerError),
+        // An egress proxy may say so after the message was sent.
+        (proxy_answer("503"), Reason::OutcomeUnknown),
         (answer("400"), Reason::MessageRejected),
         (answer("404"), Reason::EntityNotFound),
-        (answer("403"), Reason::QuotaExceeded),
+        (answer("403"), Reason::BrokerForbidden),
     ];
     for (first, expected) in refused {
         let (clusters, reason, served) = path(worker(false, once()), &first);

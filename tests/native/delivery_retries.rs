@@ -49,7 +49,7 @@ fn what_may_pass_is_sent_again_and_nothing_else() {
         (answer("201"), 1, None),
         (answer("400"), 1, Some(Reason::MessageRejected)),
         (answer("401"), 2, Some(Reason::BrokerUnauthorized)),
-        (answer("403"), 1, Some(Reason::QuotaExceeded)),
+        (answer("403"), 1, Some(Reason::BrokerForbidden)),
         (answer("404"), 1, Some(Reason::EntityNotFound)),
         (answer("410"), 1, Some(Reason::EntityNotFound)),
         (answer("413"), 1, Some(Reason::PayloadTooLarge)),

@@ -235,6 +235,7 @@ fn each_reason_has_its_answer() {
     let none = None;
     let table = [
         (Reason::BrokerError, 503, Some("5"), "broker_error"),
+        (Reason::BrokerForbidden, 503, none, "broker_forbidden"),
         (Reason::BrokerUnauthorized, 503, none, "broker_unauthorized"),
         (Reason::BrokerUnreachable, 503, Some("5"), "broker_unreachable"),
         (Reason::CredentialsUnavailable, 503, Some("5"), "credentials_unavailable"),

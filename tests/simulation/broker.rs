@@ -8,7 +8,7 @@ use envoy_service_bus::message::BATCH_CONTENT_TYPE;
 use fastrand::Rng;
 use serde_json::Value as Json;
 
-use super::common::delivery::{answer, answer_saying, not_connected, timed_out};
+use super::common::delivery::{answer, answer_saying, not_connected, proxy_answer, timed_out};
 use super::setup::one_of;
 
 /// Namespace, and the cluster that leads there.
@@ -29,6 +29,8 @@ pub(crate) enum Mood {
     Fair,
     Forbidding,
     Mixed,
+    /// Something on the way answers, whether the message has come through or not.
+    Proxied,
     Refusing,
     Silent,
     Throttling,
@@ -49,10 +51,11 @@ pub(crate) struct Broker {
     moods: BTreeMap<String, Mood>,
 }
 
-const MOODS: [Mood; 7] = [
+const MOODS: [Mood; 8] = [
     Mood::Failing,
     Mood::Forbidding,
     Mood::Mixed,
+    Mood::Proxied,
     Mood::Refusing,
     Mood::Silent,
     Mood::Throttling,
@@ -109,6 +112,10 @@ impl Broker {
                 let status = one_of(rng, &["500", "502", "504", "408", "200", "307"]);
                 fate(perhaps, answer(status))
             }
+            Mood::Proxied => {
+                let status = one_of(rng, &["500", "502", "503", "503", "504"]);
+                fate(perhaps, proxy_answer(status))
+            }
             Mood::Refusing => fate(false, refusal(rng)),
             Mood::Fair | Mood::Mixed => {
                 if messages.iter().any(|message| message.body.contains("\"poison\":true")) {
@@ -149,12 +156,13 @@ fn throttled(rng: &mut Rng) -> Answer {
 fn asking(status: &str, seconds: &str) -> Answer {
     let headers =
         [(":status", status), ("x-envoy-upstream-service-time", "1"), ("retry-after", seconds)];
-    Answer { headers: headers.into_iter().collect(), body: vec![] }
+    Answer { headers: headers.into_iter().collect(), body: answer(status).body }
 }
 
 fn refusal(rng: &mut Rng) -> Answer {
-    match rng.u8(0..6) {
+    match rng.u8(0..7) {
         0 => answer_saying("403", "The message exceeds the limit"),
+        6 => answer_saying("500", "The SessionId was not set on a message"),
         1 => answer("403"),
         2 => answer("404"),
         3 => answer("410"),

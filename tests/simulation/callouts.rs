@@ -14,7 +14,7 @@ use super::broker::{self, Address, Fate, Way};
 use super::common::delivery::{answer, timed_out};
 use super::common::exchange::random;
 use super::common::tokens::{grant, says};
-use super::ledger::{Entry, History, status};
+use super::ledger::{Entry, History, no_session, status};
 use super::setup::one_of;
 use super::worker::Bytes;
 use super::world::{Happening, World};
@@ -244,7 +244,7 @@ impl World {
             let steady = self.workers[by.0].delivery.time();
             self.ledger.answered(by.1, ids, to, answer, steady);
             self.budgets[by.0].ended(ids, to, self.open[by.0].count);
-            let healthy = status(answer).is_some_and(|status| status < 500);
+            let healthy = status(answer).is_some_and(|status| status < 500) || no_session(answer);
             if let Some(breaker) = self.breaker(&to.0) {
                 if is_lost {
                     breaker.perhaps_ended(by, *epoch, healthy);

@@ -325,17 +325,25 @@ fn refusal(answer: &Answer) -> Refusal {
     match status(answer) {
         Some(400 | 413) => Refusal::OfContent,
         Some(403) if exceeds => Refusal::OfContent,
+        Some(500) if no_session(answer) => Refusal::OfContent,
         Some(403 | 404 | 410) => Refusal::OfAll,
         _ => Refusal::None,
     }
+}
+
+/// Whether a message lacks the session that its entity needs.
+pub(crate) fn no_session(answer: &Answer) -> bool {
+    String::from_utf8_lossy(&answer.body).contains("SessionId was not set")
 }
 
 fn may_be_stored(answer: &Answer) -> bool {
     let body = String::from_utf8_lossy(&answer.body);
     match status(answer) {
         Some(408) => true,
-        Some(400..=499 | 503) => false,
-        Some(_) => !body.contains("50009"),
+        Some(400..=499) => false,
+        // What the broker itself has written says so for certain, what a proxy says does not.
+        Some(503) => !body.contains("TrackingId:"),
+        Some(_) => !body.contains("50009") && !no_session(answer),
         None => !body.contains("remote connection failure"),
     }
 }

@@ -182,6 +182,7 @@ mod tests {
         assert_eq!(promise(503, "broker_error"), Promise::Maybe);
         assert_eq!(promise(503, "never_heard_of"), Promise::Maybe);
         for reason in [
+            "broker_forbidden",
             "broker_unauthorized",
             "broker_unreachable",
             "circuit_open",

@@ -43,6 +43,7 @@ const fn doubtful(name: &'static str) -> Reason {
 
 const REASONS: &[Reason] = &[
     doubtful("broker_error"),
+    refused("broker_forbidden", &[503], false),
     refused("broker_unauthorized", &[503], false),
     refused("broker_unreachable", &[503], true),
     refused("circuit_open", &[503], true),
