@@ -32,7 +32,7 @@ export PROMETHEUS PROMTOOL
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
-SCRIPTS := tests/demo.py tests/demo_orders.py tests/narration.py tests/soak.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
+SCRIPTS := tests/control-planes tests/demo.py tests/demo_orders.py tests/narration.py tests/soak.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
 SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
 
 pinned = target/envoy/$(1)/envoy/_bin/envoy
@@ -125,6 +125,33 @@ run: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Start Envoy and the emulator, an
 # What of Node is needed to make and to check what is released; nothing else needs it.
 NODE_TOOLS := target/node/installed
 PACKAGED := target/package
+
+# The control planes that read the manifests, built from the sources that go.mod pins, and what they
+# need beside: the agent's template of Envoy's bootstrap, and the definitions of the kinds.
+GO ?= go
+GO_MODULE := tests/control-planes
+CONTROL_PLANES := target/control-planes/built
+CONTROL_PLANE_SOURCES := $(addprefix $(GO_MODULE)/,go.mod go.sum discovery/main.go validate/main.go)
+
+.PHONY: test-control-planes go
+test-control-planes: go build tools command package $(CONTROL_PLANES) $(PACKAGES) $(ENVOYS) ## Let real control planes read the manifests (needs Go and npm)
+	PYTHONPATH=tests/e2e $(VENV)/bin/python -m pytest -c tests/e2e/pytest.ini --rootdir $(GO_MODULE) $(GO_MODULE) \
+	  $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+
+$(CONTROL_PLANES): $(CONTROL_PLANE_SOURCES) | go
+	@echo "make: Istio, Envoy Gateway and Helm are built from their sources: the first time some 15 minutes on two cores, then seconds"
+	@mkdir -p $(@D)/share/definitions
+	cd $(GO_MODULE) && $(GO) build -o $(CURDIR)/$(@D)/ ./discovery ./validate $$($(GO) list tool)
+	cd $(GO_MODULE) && istio=$$($(GO) list -m -f '{{.Dir}}' istio.io/istio) && \
+	gateway=$$($(GO) list -m -f '{{.Dir}}' github.com/envoyproxy/gateway)/charts/gateway-helm/charts/crds/crds && \
+	install -m 644 "$$istio/tools/packaging/common/envoy_bootstrap.json" $(CURDIR)/$(@D)/share && \
+	install -m 644 "$$istio/manifests/charts/base/files/crd-all.gen.yaml" \
+	  "$$gateway/gatewayapi-crds.yaml" "$$gateway"/generated/*.yaml $(CURDIR)/$(@D)/share/definitions
+	@touch $@
+
+go:
+	@command -v $(GO) >/dev/null || { echo "make: $(GO) is not there, and the control planes are built with it: install Go 1.21" \
+	  "or later (it fetches the version that $(GO_MODULE)/go.mod names) or name one with GO=/path/to/go" >&2; exit 1; }
 
 .PHONY: package test-package package-check check-manifests
 package: toolchain $(NODE_TOOLS) ## Make what is released in target/package: module, image, checksums (needs npm)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,23 @@ from processes.program import Program
 
 # That of Microsoft's emulator.
 DEFAULT_KEY = "RootManageSharedAccessKey=SAS_KEY_VALUE"
+
+# The tests ask the emulator that they have started by its address, which no certificate names.
+_ANY_CERTIFICATE = ssl.create_default_context()
+_ANY_CERTIFICATE.check_hostname = False
+_ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The files of a certificate and its key, in PEM."""
+
+    chain: Path
+    key: Path
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("--tls-certificate", str(self.chain), "--tls-key", str(self.key))
 
 
 @dataclass(frozen=True)
@@ -35,6 +53,7 @@ class Emulator:
         *,
         port: int = 0,
         clock_ahead: int = 0,
+        certificate: Certificate | None = None,
     ):
         config = folder / "entities.json"
         config.write_text(json.dumps(entities))
@@ -45,6 +64,7 @@ class Emulator:
                 *("--listen", f"127.0.0.1:{port}"),
                 *("--config", str(config)),
                 *("--clock-ahead", str(clock_ahead)),
+                *(certificate.options if certificate else ()),
             ],
             folder,
         )
@@ -54,11 +74,8 @@ class Emulator:
             self._program.stop()
             raise
         assert isinstance(found, re.Match)
-        self.port = int(found[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        self.port = int(found[2])
+        self.url = f"{found[1]}://127.0.0.1:{self.port}"
 
     def messages(self, entity: str) -> list[dict]:
         """The messages of a queue or subscription, oldest first, none of them touched."""
@@ -113,7 +130,9 @@ class Emulator:
         self._program.stop()
 
     def _listening(self) -> re.Match | None:
-        return re.search(r"^listening on http://127\.0\.0\.1:(\d+)$", self._program.stdout(), re.M)
+        return re.search(
+            r"^listening on (https?)://127\.0\.0\.1:(\d+)$", self._program.stdout(), re.M
+        )
 
     def _ask(self, method: str, path: str, body: dict | None = None):
         request = urllib.request.Request(
@@ -121,5 +140,5 @@ class Emulator:
             method=method,
             data=None if body is None else json.dumps(body).encode(),
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=30, context=_ANY_CERTIFICATE) as answer:
             return json.load(answer)

@@ -26,11 +26,18 @@ class ProgramFailed(Exception):
 class Program:
     """A running program with its standard output and error in files of `folder`.
 
-    It runs at the repository's root, as the shipped configuration names its module from there.
+    It runs at the repository's root, as the shipped configuration names its module from there,
+    unless `cwd` says where.
     """
 
     def __init__(
-        self, name: str, command: list[str], folder: Path, environment: dict[str, str] | None = None
+        self,
+        name: str,
+        command: list[str],
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        *,
+        cwd: Path = ROOT,
     ):
         self.name = name
         self.stdout_path = folder / f"{name}.stdout.log"
@@ -41,7 +48,7 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                cwd=ROOT,
+                cwd=cwd,
                 env=environment,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
