@@ -16,6 +16,7 @@
 //! Where it is not known what Azure does, this refuses.
 
 pub mod admin;
+pub mod amqp;
 pub mod auth;
 pub mod broker;
 pub mod config;

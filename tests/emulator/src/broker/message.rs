@@ -25,6 +25,24 @@ pub struct Message {
     pub form: Form,
     /// The request that brought it, for as long as the journal keeps it.
     pub request: Weak<Headers>,
+    /// What it was on the wire, if it came over AMQP.
+    pub bare: Option<Box<Bare>>,
+}
+
+/// Parts of a message that came over AMQP, as they were encoded: there are types and sections that
+/// HTTP has no word for, and receivers over AMQP get them as they were.
+#[derive(Debug, Default)]
+pub struct Bare {
+    /// The section `properties`; empty if the broker had to add the id.
+    pub properties: Bytes,
+    /// The section `application-properties`; empty if there is none.
+    pub application_properties: Bytes,
+    /// The sections of the body.
+    pub body: Bytes,
+    /// The section `footer`; empty if there is none.
+    pub footer: Bytes,
+    /// Annotations that are the sender's own, name and value.
+    pub annotations: Vec<(Bytes, Bytes)>,
 }
 
 /// Application properties in order.
@@ -37,15 +55,21 @@ pub enum Form {
     Single,
     /// An element of a JSON array.
     Batch,
+    /// One message a transfer, over AMQP.
+    Amqp,
+    /// One of several in a transfer.
+    AmqpBatch,
 }
 
 impl Form {
-    /// `single` or `batch`.
+    /// `single` or `batch`, over HTTP or AMQP.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
             Self::Batch => "batch",
+            Self::Amqp => "amqp single",
+            Self::AmqpBatch => "amqp batch",
         }
     }
 }

@@ -21,7 +21,7 @@ pub use duplicates::DuplicateHistory;
 pub use filter::{CorrelationFilter, Field, Filter};
 pub use identifier::CompactId;
 pub use ledger::Ledger;
-pub use message::{BrokerProperties, Form, Message, Properties, PropertyValue};
+pub use message::{Bare, BrokerProperties, Form, Message, Properties, PropertyValue};
 pub use namespace::{Entity, Namespace, QueueEntity, Subscription, TopicEntity};
 pub use queue::{Acceptance, Delivery, Queue, QueueSettings, SubQueue};
 pub use receiving::{DeferredError, MessageState, Mode, SettleError, Settlement, Source};

@@ -35,6 +35,7 @@ fn message(id: &str, change: impl FnOnce(&mut BrokerProperties)) -> Arc<Message>
         properties: Box::default(),
         form: Form::Single,
         request: Weak::new(),
+        bare: None,
     })
 }
 

@@ -34,6 +34,7 @@ pub(super) fn message(id: &str, session: &str) -> Arc<Message> {
         properties: Box::default(),
         form: Form::Single,
         request: Weak::new(),
+        bare: None,
     })
 }
 

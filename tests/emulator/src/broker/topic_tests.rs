@@ -34,6 +34,7 @@ fn message(id: &str, properties: &[(&str, PropertyValue)]) -> Arc<Message> {
         properties: named.collect(),
         form: Form::Single,
         request: Weak::new(),
+        bare: None,
     })
 }
 

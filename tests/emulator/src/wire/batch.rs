@@ -85,6 +85,7 @@ fn parse_element(headers: &Arc<Headers>, index: usize, element: Value) -> Result
         properties,
         form: Form::Batch,
         request: Arc::downgrade(headers),
+        bare: None,
     })
 }
 

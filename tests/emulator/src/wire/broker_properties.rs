@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::limits::MAX_ID_CHARS;
+use super::limits::check_id;
 use super::time_span;
 use crate::broker::{BrokerProperties, Form, Timestamp};
 use crate::refusal::Refusal;
@@ -115,13 +115,8 @@ impl<'a> Member<'a> {
 
     fn id(&self) -> Result<Box<str>, Refusal> {
         let id = self.text()?;
-        let length = id.chars().count();
-        if length > MAX_ID_CHARS {
-            let Self { place, name, .. } = self;
-            return Err(Refusal::bad_request(format!(
-                "{place}.{name}: {length} characters exceed the limit of {MAX_ID_CHARS}."
-            )));
-        }
+        let Self { place, name, .. } = self;
+        check_id(&format!("{place}.{name}"), id)?;
         Ok(id.into())
     }
 

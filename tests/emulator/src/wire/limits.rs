@@ -4,7 +4,7 @@ use crate::broker::{BrokerProperties, PropertyValue};
 use crate::refusal::Refusal;
 
 /// Longest id, in characters.
-pub(super) const MAX_ID_CHARS: usize = 128;
+const MAX_ID_CHARS: usize = 128;
 /// Largest single application property.
 pub(super) const MAX_PROPERTY_BYTES: usize = 32 * 1024;
 /// Largest total of application and broker properties.
@@ -56,6 +56,17 @@ impl Tier {
             ),
         ))
     }
+}
+
+/// Holds an id against its limit.
+pub(crate) fn check_id(place: &str, id: &str) -> Result<(), Refusal> {
+    let length = id.chars().count();
+    if length <= MAX_ID_CHARS {
+        return Ok(());
+    }
+    Err(Refusal::bad_request(format!(
+        "{place}: {length} characters exceed the limit of {MAX_ID_CHARS}."
+    )))
 }
 
 /// Holds properties against their limits and says how many bytes they take.

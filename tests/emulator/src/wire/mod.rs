@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 pub use batch::BATCH_TYPE;
 pub use limits::Tier;
+pub(crate) use limits::{check_id, check_properties};
 
 use crate::broker::{Form, Message};
 use crate::http::Headers;
@@ -37,9 +38,10 @@ pub fn form(headers: &Headers) -> Form {
 /// # Errors
 /// The first rule that the send breaks.
 pub fn parse(headers: &Arc<Headers>, body: &Bytes, tier: Tier) -> Result<Vec<Message>, Refusal> {
-    match form(headers) {
-        Form::Single => single::parse(headers, body, tier).map(|message| vec![message]),
-        Form::Batch => batch::parse(headers, body, tier),
+    if form(headers) == Form::Batch {
+        batch::parse(headers, body, tier)
+    } else {
+        single::parse(headers, body, tier).map(|message| vec![message])
     }
 }
 

@@ -123,6 +123,7 @@ pub(super) fn parse(headers: &Arc<Headers>, body: &Bytes, tier: Tier) -> Result<
         properties,
         form: Form::Single,
         request: Arc::downgrade(headers),
+        bare: None,
     })
 }
 
