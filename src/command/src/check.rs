@@ -1,7 +1,18 @@
 //! `check`: what is wrong with a configuration, and with what stands around it.
 
+mod buffers;
+mod case;
+mod clusters;
 mod configuration;
-mod rules;
+mod environment;
+mod envoy_routes;
+mod hold;
+mod message;
+mod order;
+mod replies;
+mod target;
+mod timeouts;
+mod tokens;
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -12,9 +23,11 @@ use serde_json::json;
 
 use crate::finding::{Finding, Severity};
 use crate::input;
-use crate::manifests::{Manifests, Plugin};
+use crate::manifests::{Manifests, Platform, Plugin, TEMPLATE, template_action};
 use crate::output::{Completion, Failure, print};
-use rules::Case;
+use crate::yaml::Malformed;
+use case::Case;
+use configuration::References;
 
 /// Reports every mistake in configurations of the filter, with its line.
 ///
@@ -98,6 +111,12 @@ fn findings(manifests: &mut Manifests, files: &[PathBuf]) -> Vec<Finding> {
             }
             Err(errors) => {
                 read.push((plugin, None));
+                // What fills it in may mend the rest too.
+                if let Some(offset) = template_action(text.as_str()) {
+                    let at = text.position(offset);
+                    findings.push(Finding::error(&plugin.file, at, "", TEMPLATE));
+                    continue;
+                }
                 findings.extend(errors.iter().map(|one| {
                     let at = text.position(one.offset);
                     Finding::error(&plugin.file, at, &one.place, without_line(&one.message))
@@ -106,12 +125,26 @@ fn findings(manifests: &mut Manifests, files: &[PathBuf]) -> Vec<Finding> {
         }
     }
     for (plugin, role) in &read {
+        if let Some((at, place)) = plugin.open {
+            let message = open_message(plugin.platform);
+            findings.push(Finding::warning(&plugin.file, at, place, message));
+        }
+        let (Some(text), Some(Role::Sender(sender))) = (&plugin.configuration, role) else {
+            continue;
+        };
         let gate = |(other, role): &(&Plugin, Option<Role>)| {
             matches!(role, Some(Role::Gate(_))) && other.follows(plugin)
         };
         let gates = read.iter().filter(|one| gate(one)).map(|(gate, _)| *gate).collect();
-        let role = role.as_ref();
-        findings.extend(Case { plugin, role, manifests, gates }.findings());
+        match References::read(text) {
+            Ok(names) => {
+                findings.extend(Case { plugin, sender, names, manifests, gates }.findings())
+            }
+            Err(Malformed { at, message }) => {
+                let message = format!("what stands around the filter was not checked: {message}");
+                findings.push(Finding::warning(&plugin.file, at, "", &message));
+            }
+        }
     }
     if manifests.plugins.is_empty() && findings.is_empty() {
         let file: Rc<str> = files.first().map_or_else(|| "-".into(), |file| input::name(file));
@@ -130,4 +163,14 @@ fn without_line(message: &str) -> &str {
         return message;
     }
     message.rsplit_once(" at line ").map_or(message, |(message, _)| message)
+}
+
+fn open_message(platform: Platform) -> &'static str {
+    match platform {
+        Platform::EnvoyGateway => "lets requests pass unsent when the filter fails; leave it out",
+        Platform::Higress => {
+            "FAIL_OPEN lets requests pass unsent when the filter fails; use FAIL_CLOSE"
+        }
+        _ => "FAIL_OPEN lets requests pass unsent when the filter fails; use FAIL_RELOAD",
+    }
 }

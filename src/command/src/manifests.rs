@@ -1,61 +1,81 @@
 //! What stands in the files that a command was given: instances of the filter, and what surrounds
 //! them.
 
+mod clusters;
+mod connection_manager;
 mod envoy;
+mod envoy_gateway;
+mod guard;
+mod higress;
+mod istio;
 mod kubernetes;
 mod limits;
+mod local_reply;
 mod patches;
 mod plugin;
-mod timeouts;
+mod recognition;
+mod request_match;
+mod routes;
+mod scope;
+mod tls;
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
+pub(crate) use clusters::{Cluster, Options as ClusterOptions, is_bus};
+pub(crate) use connection_manager::{ConnectionManager, REQUEST as REQUEST_TIMEOUT, Routes};
+pub(crate) use envoy_gateway::{Gateway, Policy};
+pub(crate) use guard::{Guard, Kind as GuardKind};
+pub(crate) use higress::Registry;
+pub(crate) use istio::{DestinationRule, ServiceEntry};
 pub(crate) use limits::Limit;
-pub(crate) use patches::Removal;
+pub(crate) use patches::{ClusterPatch, Insertion};
 pub(crate) use plugin::{Order, Platform, Plugin};
-pub(crate) use timeouts::Timeout;
+pub(crate) use request_match::Request;
+pub(crate) use routes::{Action as RouteAction, Candidate, RouteTable, Setting, Switch};
+pub(crate) use tls::Tls;
+
+use envoy_service_bus::json;
 
 use crate::finding::Finding;
 use crate::text::{Position, Text};
 use crate::yaml::{self, Node};
+pub(crate) use recognition::template_action;
+use recognition::{AROUND, stands_alone};
 
 /// All that is known of some files.
 #[derive(Debug, Default)]
 pub(crate) struct Manifests {
     /// In the order of the files.
     pub(crate) plugins: Vec<Plugin>,
+    /// What refuses requests in the same chains.
+    pub(crate) guards: Vec<Guard>,
     pub(crate) clusters: Vec<Cluster>,
     /// Whether Envoy may learn of more clusters than stand here.
     pub(crate) more_clusters: bool,
-    /// Headers that patches of a control plane remove on clusters.
-    pub(crate) removals: Vec<Removal>,
+    /// Tables of routes that connection managers name.
+    route_tables: Vec<RouteTable>,
+    pub(crate) cluster_patches: Vec<ClusterPatch>,
+    insertions: Vec<Insertion>,
+    /// What patches set on connection managers.
+    pub(crate) patched_managers: Vec<Rc<ConnectionManager>>,
     /// Whether a patch of a control plane brings Envoy's buffer filter.
     pub(crate) buffer_by_patch: bool,
     /// What that one takes.
     pub(crate) patched_buffer: Option<Limit>,
-    /// Largest body that an Envoy Gateway buffers, as a `ClientTrafficPolicy` says.
-    pub(crate) gateway_buffer: Option<Limit>,
+    pub(crate) service_entries: Vec<ServiceEntry>,
+    pub(crate) destination_rules: Vec<DestinationRule>,
+    pub(crate) registries: Vec<Registry>,
+    pub(crate) gateway: Gateway,
     /// What is wrong with the files themselves.
     pub(crate) findings: Vec<Finding>,
     chains: usize,
-}
-
-/// One of Envoy's clusters.
-#[derive(Debug)]
-pub(crate) struct Cluster {
-    pub(crate) file: Rc<str>,
-    pub(crate) at: Position,
-    pub(crate) name: String,
-    /// Headers that its upstream filters remove.
-    pub(crate) removed: BTreeSet<String>,
 }
 
 impl Manifests {
     /// Looks through one file.
     pub(crate) fn add(&mut self, file: &Rc<str>, text: &Text) {
         let braced = text.as_str().trim_start().starts_with('{');
-        let json = serde_json::from_str::<serde_json::Value>(text.as_str());
+        let json = json::read(text.as_str().as_bytes());
         if json.as_ref().is_ok_and(|value| stands_alone(|key| value.get(key).is_some())) {
             return self.plugins.push(Plugin::plain(file, Some(text.clone())));
         }
@@ -71,7 +91,10 @@ impl Manifests {
         match documents {
             _ if alone => self.plugins.push(Plugin::plain(file, Some(text.clone()))),
             Ok(documents) => documents.iter().for_each(|node| self.document(file, node)),
-            Err(malformed) => self.error(file, malformed.at, "", &malformed.message),
+            Err(malformed) => match template_action(text.as_str()) {
+                Some(offset) => self.error(file, text.position(offset), "", TEMPLATE),
+                None => self.error(file, malformed.at, "", &malformed.message),
+            },
         }
     }
 
@@ -99,6 +122,18 @@ impl Manifests {
         self.findings.push(Finding::error(file, at, place, message));
     }
 
+    /// The routes of a connection manager, where they stand in the files.
+    pub(crate) fn routes<'a>(&'a self, manager: &'a ConnectionManager) -> Option<&'a RouteTable> {
+        let table = match &manager.routes {
+            Routes::Here(table) => Some(table),
+            Routes::Named(name) => {
+                self.route_tables.iter().find(|table| table.name.as_ref() == Some(name))
+            }
+            Routes::Unknown => None,
+        };
+        table.filter(|table| table.is_complete())
+    }
+
     /// A number for a list of filters that work one after the other.
     fn new_chain(&mut self) -> usize {
         self.chains += 1;
@@ -106,27 +141,6 @@ impl Manifests {
     }
 }
 
-/// Keys of Envoy's and of Kubernetes' that stand in no configuration of the filter.
-const AROUND: [&str; 9] = [
-    "@type",
-    "apiVersion",
-    "filter_chains",
-    "filterChains",
-    "load_assignment",
-    "loadAssignment",
-    "static_resources",
-    "staticResources",
-    "virtual_hosts",
-];
-/// Keys of theirs that do stand in one, but not at its top.
-const PARTS: [&str; 7] = ["address", "admin", "configs", "domains", "kind", "name", "resources"];
-
-/// Whether what has these keys is the filter's configuration and nothing around it.
-fn stands_alone(has: impl Fn(&str) -> bool) -> bool {
-    const OWN: [&str; 7] =
-        ["namespace", "cluster", "credentials", "role", "header_mode", "delivery", "routes"];
-    // Nothing of theirs has these two, so that another key beside them is a mistake.
-    let certain = has("namespace") && has("credentials");
-    let part = !certain && PARTS.iter().any(|key| has(key));
-    OWN.iter().any(|key| has(key)) && !part && !AROUND.iter().any(|key| has(key))
-}
+/// What to do with a text that is to become YAML yet.
+pub(crate) const TEMPLATE: &str = "a Helm chart or another Go template, not YAML yet: render it first, for \
+                        instance with `helm template`, and check what comes out";

@@ -19,8 +19,6 @@ pub(super) struct Reference {
 pub(super) struct RouteMatch {
     pub(super) place: String,
     pub(super) at: Position,
-    /// The fixed start of its path.
-    pub(super) path: String,
     /// In a form that equals another's when the same requests match.
     pub(super) json: Json,
     /// Whether the route sends messages.
@@ -32,11 +30,18 @@ pub(super) struct RouteMatch {
 pub(super) struct References {
     /// Clusters that messages go to.
     pub(super) destinations: Vec<Reference>,
-    /// Clusters of lookups and token services.
-    pub(super) others: Vec<Reference>,
+    /// Clusters of lookups.
+    pub(super) lookups: Vec<Reference>,
+    /// Clusters that tokens come from.
+    pub(super) token_services: Vec<Reference>,
+    pub(super) namespaces: Vec<Reference>,
+    /// Queues and topics.
+    pub(super) entities: Vec<Reference>,
     /// Variables of the environment.
     pub(super) variables: Vec<Reference>,
     pub(super) matches: Vec<RouteMatch>,
+    /// Where `jwt_authn` is said to leave tokens.
+    pub(super) jwt_payload_key: Option<Reference>,
     pub(super) header_mode: Option<Position>,
     pub(super) max_body_bytes: Option<Position>,
 }
@@ -50,6 +55,7 @@ impl References {
             let at = |key: &str| root.member(key).map(|(key, _)| key.at);
             found.header_mode = at("header_mode");
             found.max_body_bytes = at("max_body_bytes");
+            found.jwt_payload_key = reference(&root, "jwt_payload_key", "");
             found.destination(&root, "");
             let routes = root.get("routes").map(|node| node.items()).unwrap_or_default();
             for (index, route) in routes.iter().enumerate() {
@@ -63,21 +69,22 @@ impl References {
         self.destination(route, place);
         if let Some(fallback) = route.get("fallback") {
             self.destination(fallback, &format!("{place}fallback."));
+            self.entities(fallback, &format!("{place}fallback."));
+        }
+        if let Some(send) = route.get("send") {
+            self.entities(send, &format!("{place}send."));
         }
         if let Some(lookup) = route.get("lookup") {
             let place = format!("{place}lookup.");
-            self.others.extend(reference(lookup, "cluster", &place));
+            self.lookups.extend(reference(lookup, "cluster", &place));
         }
         if let Some(value) = route.get("dry_run").and_then(|node| node.get("value")) {
             self.variables.extend(reference(value, "env", &format!("{place}dry_run.value.")));
         }
         if let Some((key, matches)) = route.member("match") {
-            let keys = ["path", "path_prefix", "path_template"];
-            let path = keys.iter().find_map(|key| matches.str_of(key)).unwrap_or_default();
             self.matches.push(RouteMatch {
                 place: format!("{place}match"),
                 at: key.at,
-                path: path.split('{').next().unwrap_or_default().to_owned(),
                 json: as_sets(
                     json::read(matches.to_json().as_str().as_bytes()).unwrap_or_default(),
                 ),
@@ -86,13 +93,26 @@ impl References {
         }
     }
 
+    fn entities(&mut self, node: &Node, place: &str) {
+        for key in ["queue", "topic"] {
+            self.entities.extend(reference(node, key, place));
+        }
+        if let Some(allowed) = node.get("allowed") {
+            self.entities.extend(allowed.items().iter().enumerate().filter_map(|(index, item)| {
+                let place = format!("{place}allowed[{index}]");
+                Some(Reference { place, at: item.at, name: item.str()?.to_owned() })
+            }));
+        }
+    }
+
     /// What a namespace, cluster and credentials name.
     fn destination(&mut self, node: &Node, place: &str) {
         self.destinations.extend(reference(node, "cluster", place));
+        self.namespaces.extend(reference(node, "namespace", place));
         let Some(credentials) = node.get("credentials") else { return };
         for (key, kind) in credentials.members() {
             let place = format!("{place}credentials.{}.", key.name);
-            self.others.extend(reference(kind, "cluster", &place));
+            self.token_services.extend(reference(kind, "cluster", &place));
             self.variables.extend(reference(kind, "env", &place));
             for (key, secret) in kind.members() {
                 let place = format!("{place}{}.", key.name);

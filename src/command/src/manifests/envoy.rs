@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::{Cluster, Limit, Manifests, Order, Platform, Plugin, limits, timeouts};
+use super::clusters::Cluster;
+use super::connection_manager::ConnectionManager;
+use super::recognition::{is_configuration, is_configuration_node, names_module};
+use super::routes::RouteTable;
+use super::{Limit, Manifests, Order, Platform, Plugin, guard, limits};
 use crate::text::{Position, Text};
 use crate::yaml::Node;
 
@@ -13,18 +17,28 @@ pub(super) struct Around<'a> {
     file: &'a Rc<str>,
     platform: Platform,
     listener: Option<&'a Node>,
-    manager: Option<&'a Node>,
+    manager: Option<(&'a Node, Rc<ConnectionManager>)>,
     order: Order,
-    buffer_after: Option<&'a Node>,
-    /// Name of the filter.
+    /// The filters of the chain, if there is one.
+    chain: &'a [Rc<Node>],
+    /// Name of the filter or resource, and whether the list disables it.
     name: Option<&'a str>,
+    disabled: bool,
 }
 
 impl<'a> Around<'a> {
     pub(super) fn nothing(file: &'a Rc<str>, platform: Platform) -> Self {
         let (listener, manager, name) = (None, None, None);
-        let (order, buffer_after) = (Order::Unknown, None);
-        Self { file, platform, listener, manager, order, buffer_after, name }
+        let (order, chain, disabled) = (Order::Unknown, &[][..], false);
+        Self { file, platform, listener, manager, order, chain, name, disabled }
+    }
+
+    /// The filters after this one.
+    fn rest(&self) -> &'a [Rc<Node>] {
+        match self.order {
+            Order::Chain(_, index) => self.chain.get(index + 1..).unwrap_or_default(),
+            _ => &[],
+        }
     }
 }
 
@@ -39,11 +53,13 @@ impl Manifests {
         }
         let clusters =
             node.path(&["static_resources", "clusters"]).or_else(|| node.path(&["clusters"]));
-        for one in clusters.map(Node::items).unwrap_or_default() {
-            self.cluster(file, one);
-        }
+        let clusters = clusters.map(Node::items).unwrap_or_default();
+        self.clusters.extend(clusters.iter().filter_map(|one| Cluster::read(file, one)));
         if node.get("load_assignment").or(node.get("connect_timeout")).is_some() {
-            self.cluster(file, node);
+            self.clusters.extend(Cluster::read(file, node));
+        }
+        if node.get("virtual_hosts").is_some() {
+            self.route_tables.push(RouteTable::read(file, node));
         }
         self.walk(node, &Around::nothing(file, Platform::Envoy));
     }
@@ -64,15 +80,24 @@ impl Manifests {
             return self.filter(value, around);
         }
         if kind.ends_with("cluster.v3.Cluster") {
-            self.cluster(around.file, node);
+            self.clusters.extend(Cluster::read(around.file, node));
         }
-        if around.platform == Platform::Patch && node.str_of("name") == Some(BUFFER) {
-            self.buffer_by_patch = true;
-            self.patched_buffer = buffer_limit(around.file, node);
+        if kind.ends_with("route.v3.RouteConfiguration") && node.get("virtual_hosts").is_some() {
+            self.route_tables.push(RouteTable::read(around.file, node));
         }
         let mut around = around.clone();
+        if around.platform == Platform::Patch
+            && let Some(name) = node.str_of("name")
+        {
+            if name == BUFFER {
+                self.buffer_by_patch = true;
+                self.patched_buffer = buffer_limit(around.file, node);
+            }
+            around.name = Some(name);
+        }
         if kind.ends_with("HttpConnectionManager") {
-            around.manager = Some(node);
+            let manager = ConnectionManager::read(around.file, node);
+            around.manager = Some((node, Rc::new(manager)));
         }
         if node.get("filter_chains").is_some() || node.get("default_filter_chain").is_some() {
             around.listener = Some(node);
@@ -92,11 +117,12 @@ impl Manifests {
     fn chain(&mut self, filters: &Node, around: &Around<'_>) {
         let chain = self.new_chain();
         for (index, filter) in filters.items().iter().enumerate() {
-            let rest = filters.items().get(index + 1..).unwrap_or_default();
             let mut around = around.clone();
             around.order = Order::Chain(chain, index);
-            around.buffer_after = rest.iter().map(Rc::as_ref).find(|filter| is_buffer(filter));
+            around.chain = filters.items();
             around.name = filter.str_of("name");
+            around.disabled = filter.get("disabled").is_some_and(|node| node.is_true());
+            self.guards.extend(guard::read(filter, around.order.clone()));
             self.walk(filter, &around);
         }
     }
@@ -104,16 +130,21 @@ impl Manifests {
     /// A Wasm filter; those of others are left alone.
     fn filter(&mut self, filter: &Node, around: &Around<'_>) {
         let Some(config) = filter.get("config") else { return };
-        let names = [around.name, config.str_of("name"), config.str_of("root_id")];
-        let ours = names.into_iter().flatten().any(is_ours)
-            || config.path(&["vm_config", "code"]).is_some_and(mentions_us)
-            || config.get("configuration").is_some_and(|node| reads_like_ours(node));
+        let value = config.path(&["configuration", "value"]);
+        let ours = config.path(&["vm_config", "code"]).is_some_and(names_module)
+            || value.and_then(Node::str).is_some_and(is_configuration)
+            || value.is_some_and(is_configuration_node);
         if !ours {
             return;
         }
         let configuration = self.configuration(config, around.file);
         let name = config.str_of("name").or(around.name);
         let held = config.get("allow_on_headers_stop_iteration");
+        let manager = around.manager.as_ref();
+        let (listener_buffer, window) =
+            limits::buffers(around.file, around.listener, manager.map(|(node, _)| *node));
+        let buffer = around.rest().iter().find(|filter| is_buffer(filter));
+        let own = around.name.map(str::to_owned);
         self.plugins.push(Plugin {
             at: config.at,
             name: name.map(str::to_owned),
@@ -122,10 +153,14 @@ impl Manifests {
             variables: Some(variables(config)),
             body_while_held: held.is_some_and(|node| node.is_true()),
             order: around.order.clone(),
-            buffer_after: around.buffer_after.is_some(),
-            buffer: around.buffer_after.and_then(|filter| buffer_limit(around.file, filter)),
-            limits: limits::limits(around.file, around.listener, around.manager),
-            timeouts: around.manager.map(timeouts::timeouts).unwrap_or_default(),
+            disabled: around.disabled,
+            filter: own,
+            buffer_after: buffer.is_some(),
+            buffer: buffer.and_then(|filter| buffer_limit(around.file, filter)),
+            listener_buffer,
+            window,
+            manager: manager.map(|(_, manager)| Rc::clone(manager)),
+            token_keys: token_keys(around.chain),
             ..Plugin::plain(around.file, configuration)
         });
     }
@@ -160,14 +195,6 @@ impl Manifests {
         );
         value.filter(|_| is_struct).map(|node| node.to_json())
     }
-
-    fn cluster(&mut self, file: &Rc<str>, node: &Node) {
-        if let Some(name) = node.str_of("name") {
-            let (file, name) = (Rc::clone(file), name.to_owned());
-            let removed = removed_headers(node);
-            self.clusters.push(Cluster { file, at: node.at, name, removed });
-        }
-    }
 }
 
 fn is_buffer(filter: &Node) -> bool {
@@ -180,17 +207,20 @@ fn buffer_limit(file: &Rc<str>, filter: &Node) -> Option<Limit> {
     Limit::read(file, filter.get("typed_config")?, "max_request_bytes")
 }
 
-/// Headers that filters in a value remove from requests.
-pub(super) fn removed_headers(node: &Node) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    if let Some(mutations) = node.get("request_mutations") {
-        let names = mutations.items().iter().filter_map(|one| one.str_of("remove"));
-        found.extend(names.map(str::to_ascii_lowercase));
-    }
-    for child in node.children() {
-        found.append(&mut removed_headers(child));
-    }
-    found
+/// The keys under which a `jwt_authn` of the chain leaves tokens; `None` when there is none.
+fn token_keys(chain: &[Rc<Node>]) -> Option<BTreeSet<String>> {
+    let of = |filter: &Rc<Node>| {
+        let config = filter.get("typed_config")?;
+        let kind = config.str_of("@type")?;
+        kind.ends_with("jwt_authn.v3.JwtAuthentication").then(|| {
+            let providers = config.get("providers").map(|node| node.members()).unwrap_or_default();
+            let keys = providers.iter().filter_map(|(_, one)| one.str_of("payload_in_metadata"));
+            keys.map(str::to_owned).collect::<Vec<_>>()
+        })
+    };
+    let mut all = chain.iter().filter_map(of).peekable();
+    all.peek()?;
+    Some(all.flatten().collect())
 }
 
 fn open(config: &Node) -> Option<(Position, &'static str)> {
@@ -211,24 +241,4 @@ fn variables(config: &Node) -> BTreeSet<String> {
     let host = given.get("host_env_keys").into_iter().flat_map(|node| node.strings());
     let own = given.get("key_values").into_iter().flat_map(|node| node.members());
     host.map(str::to_owned).chain(own.map(|(key, _)| key.name.clone())).collect()
-}
-
-/// Whether a name is one of this filter.
-pub(super) fn is_ours(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["service-bus", "service_bus", "servicebus"].iter().any(|part| name.contains(part))
-}
-
-/// Whether a value names this filter's module.
-fn mentions_us(node: &Node) -> bool {
-    node.str().is_some_and(is_ours) || node.children().any(|child| mentions_us(child))
-}
-
-/// Whether a configuration has the keys of this filter's.
-fn reads_like_ours(node: &Node) -> bool {
-    let text = node.str_of("value").unwrap_or_default();
-    let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
-    json.is_some_and(|json| {
-        json.get("routes").is_some() && json.get("namespace").or(json.get("role")).is_some()
-    })
 }

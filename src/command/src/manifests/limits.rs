@@ -1,58 +1,65 @@
-//! How much of a body Envoy holds.
+//! Numbers that bound what Envoy holds or allows.
 
 use std::rc::Rc;
 
 use crate::text::Position;
 use crate::yaml::Node;
 
-/// What Envoy buffers of a body at most.
+/// A bound that a file sets.
 #[derive(Clone, Debug)]
 pub(crate) struct Limit {
     pub(crate) file: Rc<str>,
     pub(crate) at: Position,
+    /// Its name in the file.
     pub(crate) place: &'static str,
-    pub(crate) bytes: u64,
+    /// Envoy's name for it.
+    pub(crate) kind: &'static str,
+    pub(crate) value: u64,
 }
 
 /// What Envoy buffers unless it is told otherwise.
-const DEFAULT_LIMIT: u64 = 1 << 20;
+const DEFAULT_BUFFER: u64 = 1 << 20;
 
 impl Limit {
     /// The limit that a member sets.
     pub(crate) fn read(file: &Rc<str>, node: &Node, place: &'static str) -> Option<Self> {
+        Self::read_as(file, node, place, place)
+    }
+
+    /// The limit that a member sets which has another name than Envoy's.
+    pub(super) fn read_as(
+        file: &Rc<str>,
+        node: &Node,
+        place: &'static str,
+        kind: &'static str,
+    ) -> Option<Self> {
         let (key, value) = node.member(place)?;
-        Some(Self { file: Rc::clone(file), at: key.at, place, bytes: value.number()? })
+        let value = quantity(value.str()?)?;
+        Some(Self { file: Rc::clone(file), at: key.at, place, kind, value })
     }
 }
 
-/// What a listener and its connection manager set.
-pub(super) fn limits(
+/// What a listener and its connection manager buffer of a body.
+pub(super) fn buffers(
     file: &Rc<str>,
     listener: Option<&Node>,
     manager: Option<&Node>,
-) -> Vec<Limit> {
-    let (mut limits, mut of_routes) = (vec![], vec![]);
-    if let Some(manager) = manager {
-        find_all(file, manager, "request_body_buffer_limit", &mut of_routes);
-        let http2 = manager.get("http2_protocol_options");
-        limits.extend(http2.and_then(|n| Limit::read(file, n, "initial_stream_window_size")));
-    }
-    // A route's own limit takes the place of the listener's.
-    if of_routes.is_empty() {
-        const PLACE: &str = "per_connection_buffer_limit_bytes";
-        limits.extend(listener.map(|node| {
-            let (file_, at) = (Rc::clone(file), node.at);
-            let default = Limit { file: file_, at, place: PLACE, bytes: DEFAULT_LIMIT };
-            Limit::read(file, node, PLACE).unwrap_or(default)
-        }));
-    }
-    limits.append(&mut of_routes);
-    limits
+) -> (Option<Limit>, Option<Limit>) {
+    const PLACE: &str = "per_connection_buffer_limit_bytes";
+    let of_listener = listener.map(|node| {
+        let (file_, at) = (Rc::clone(file), node.at);
+        let default = Limit { file: file_, at, place: PLACE, kind: PLACE, value: DEFAULT_BUFFER };
+        Limit::read(file, node, PLACE).unwrap_or(default)
+    });
+    let http2 = manager.and_then(|node| node.get("http2_protocol_options"));
+    let window = http2.and_then(|node| Limit::read(file, node, "initial_stream_window_size"));
+    (of_listener, window)
 }
 
-fn find_all(file: &Rc<str>, node: &Node, place: &'static str, found: &mut Vec<Limit>) {
-    found.extend(Limit::read(file, node, place));
-    for child in node.children() {
-        find_all(file, child, place, found);
-    }
+/// A number as it is, or as Kubernetes writes it.
+fn quantity(text: &str) -> Option<u64> {
+    let units = [("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("k", 1_000), ("M", 1_000_000)];
+    let unit = units.into_iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)));
+    let (digits, size) = unit.unwrap_or((text, 1));
+    digits.parse::<u64>().ok()?.checked_mul(size)
 }

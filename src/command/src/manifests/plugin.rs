@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::{Limit, Timeout};
+use super::Limit;
+use super::connection_manager::ConnectionManager;
+use super::istio::Stage;
+use super::scope::Scope;
 use crate::text::{Position, Text};
 
 /// An instance of the filter with what its file says about it.
@@ -23,14 +26,23 @@ pub(crate) struct Plugin {
     /// Whether Envoy goes on with the body when the filter holds the headers.
     pub(crate) body_while_held: bool,
     pub(crate) order: Order,
+    /// The proxies that it is for, where a control plane decides.
+    pub(crate) scope: Scope,
+    /// Its name in the list of Envoy's filters, or of the resource that brings it.
+    pub(crate) filter: Option<String>,
+    /// Whether it works on those routes alone that enable it.
+    pub(crate) disabled: bool,
     /// Whether Envoy's buffer filter comes after it.
     pub(crate) buffer_after: bool,
     /// What that one takes.
     pub(crate) buffer: Option<Limit>,
-    /// What Envoy buffers at most.
-    pub(crate) limits: Vec<Limit>,
-    /// When Envoy ends a request that waits.
-    pub(crate) timeouts: Vec<Timeout>,
+    /// What its listener buffers at most, and the window of a stream of HTTP/2.
+    pub(crate) listener_buffer: Option<Limit>,
+    pub(crate) window: Option<Limit>,
+    /// What it stands in, in Envoy's own configuration.
+    pub(crate) manager: Option<Rc<ConnectionManager>>,
+    /// Where `jwt_authn` of its chain leaves tokens; `None` when no such filter is known.
+    pub(crate) token_keys: Option<BTreeSet<String>>,
 }
 
 /// What configures Envoy.
@@ -53,7 +65,23 @@ pub(crate) enum Order {
     /// The chain and the place in it.
     Chain(usize, usize),
     /// The phase, and in it the priority: the highest works first.
-    Priority(usize, i64),
+    Priority(Stage, i64),
+}
+
+impl Order {
+    /// Whether it works after another on the same request; `None` when that cannot be told.
+    pub(crate) fn follows(&self, other: &Self) -> Option<bool> {
+        match (self, other) {
+            (Self::Chain(chain, at), Self::Chain(others, before)) => {
+                Some(chain == others && at > before)
+            }
+            (Self::Priority(stage, priority), Self::Priority(others, before)) => {
+                Some(stage > others || stage == others && priority < before)
+            }
+            (Self::Unknown, _) | (_, Self::Unknown) => None,
+            _ => Some(false),
+        }
+    }
 }
 
 impl Plugin {
@@ -69,24 +97,20 @@ impl Plugin {
             variables: None,
             body_while_held: false,
             order: Order::Unknown,
+            scope: Scope::default(),
+            filter: None,
+            disabled: false,
             buffer_after: false,
             buffer: None,
-            limits: vec![],
-            timeouts: vec![],
+            listener_buffer: None,
+            window: None,
+            manager: None,
+            token_keys: None,
         }
     }
 
     /// Whether it works after another on the same request, as far as can be told.
     pub(crate) fn follows(&self, other: &Self) -> bool {
-        match (&self.order, &other.order) {
-            (Order::Chain(chain, at), Order::Chain(others, before)) => {
-                chain == others && at > before
-            }
-            (Order::Priority(phase, priority), Order::Priority(others, before)) => {
-                phase > others || phase == others && priority < before
-            }
-            (Order::Unknown, _) | (_, Order::Unknown) => true,
-            _ => false,
-        }
+        self.order.follows(&other.order).unwrap_or(true)
     }
 }

@@ -284,7 +284,7 @@ fn envoy_has_an_idle_timeout_of_its_own() {
 fn a_struct_is_no_json() {
     let text = "'@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
 config:
-  name: service_bus
+  vm_config: { code: { local: { filename: envoy_service_bus.wasm } } }
   configuration:
     '@type': type.googleapis.com/google.protobuf.Struct
     value:

@@ -1,0 +1,114 @@
+//! Who holds a request while its message is on its way.
+
+use envoy_service_bus::config::HeaderMode;
+
+use super::case::Case;
+use super::configuration::References;
+use crate::finding::Finding;
+use crate::manifests::{Limit, Platform};
+
+pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = vec![];
+    if let Some(message) = unheld(case) {
+        let at = case.names.header_mode.unwrap_or(case.plugin.at);
+        findings.push(case.warning(at, "header_mode", &message));
+    }
+    findings.extend(routes(case));
+    findings
+}
+
+fn unheld(case: &Case<'_>) -> Option<String> {
+    let plugin = case.plugin;
+    let message = match (case.sender.header_mode, plugin.platform) {
+        (HeaderMode::Pause, _) if plugin.body_while_held => return None,
+        (HeaderMode::Pause, Platform::Envoy | Platform::Patch) => {
+            "pause needs `allow_on_headers_stop_iteration: true` on the plugin: without it Envoy \
+             keeps the body back, and requests hang"
+        }
+        (HeaderMode::Pause, _) => {
+            "pause needs `allow_on_headers_stop_iteration`, which cannot be set here, and requests \
+             hang: use \"continue\" and a second instance with \"role\": \"gate\" after this one"
+        }
+        (HeaderMode::Continue, _) if has_buffer(case) || gates(case).next().is_some() => {
+            return None;
+        }
+        (HeaderMode::Continue, _) => {
+            if let Some((gate, part)) = misplaced(case) {
+                return Some(format!(
+                    "the gate {gate:?} has another {part} than this sender: requests go on before \
+                     their message is sent"
+                ));
+            }
+            "continue needs something after the filter that holds the headers, a second instance \
+             with \"role\": \"gate\" or envoy.filters.http.buffer, and there is none: requests go \
+             on before their message is sent"
+        }
+    };
+    Some(message.to_owned())
+}
+
+/// The gates that are for all proxies and ports that the sender is for.
+fn gates<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a crate::manifests::Plugin> {
+    let fits = |gate: &&&crate::manifests::Plugin| gate.scope.misses(&case.plugin.scope).is_none();
+    case.gates.iter().filter(fits).copied()
+}
+
+/// A gate that is not, and in what it differs.
+fn misplaced<'a>(case: &'a Case<'_>) -> Option<(&'a str, &'static str)> {
+    case.gates.iter().find_map(|gate| {
+        let name = gate.name.as_deref().unwrap_or_default();
+        Some((name, gate.scope.misses(&case.plugin.scope)?))
+    })
+}
+
+/// Whether Envoy's buffer filter holds the headers after the filter.
+pub(super) fn has_buffer(case: &Case<'_>) -> bool {
+    let by_patch = case.plugin.platform != Platform::Envoy && case.manifests.buffer_by_patch;
+    case.plugin.buffer_after || by_patch || policy_buffer(case).is_some()
+}
+
+/// What a buffer filter takes. Once it has the headers, its limit is that of the request.
+pub(super) fn buffer<'a>(case: &'a Case<'_>) -> Option<&'a Limit> {
+    if case.sender.header_mode == HeaderMode::Pause {
+        return None;
+    }
+    let by_patch = case.plugin.platform != Platform::Envoy;
+    let patched = case.manifests.patched_buffer.as_ref().filter(|_| by_patch);
+    case.plugin.buffer.as_ref().or(patched).or_else(|| policy_buffer(case))
+}
+
+/// Envoy Gateway's buffer, which stands before the filter unless its order is changed.
+fn policy_buffer<'a>(case: &'a Case<'_>) -> Option<&'a Limit> {
+    if case.plugin.platform != Platform::EnvoyGateway {
+        return None;
+    }
+    let gateway = &case.manifests.gateway;
+    let mut order = gateway.sorted(&["buffer", "wasm"]).into_iter();
+    if order.next() != Some("wasm") {
+        return None;
+    }
+    let concerns =
+        |policy: &&crate::manifests::Policy| gateway.concerns(&policy.scope, &case.plugin.scope);
+    gateway.policies.iter().filter(concerns).find_map(|policy| policy.buffer.as_ref())
+}
+
+/// A gate holds what it matches, and lets all else go.
+fn routes(case: &Case<'_>) -> Vec<Finding> {
+    let lets_go = case.sender.header_mode == HeaderMode::Continue;
+    if !lets_go || has_buffer(case) || gates(case).next().is_none() {
+        return vec![];
+    }
+    let texts = gates(case).filter_map(|gate| gate.configuration.as_ref());
+    let held: Vec<_> = texts
+        .filter_map(|text| References::read(text).ok())
+        .flat_map(|names| names.matches)
+        .collect();
+    let open = case
+        .names
+        .matches
+        .iter()
+        .filter(|own| own.sends && !held.iter().any(|gate| gate.json == own.json));
+    let message = "no gate after the filter has the same `match`: requests of this route go on \
+                   before their message is sent";
+    open.map(|own| case.warning(own.at, &own.place, message)).collect()
+}

@@ -1,0 +1,29 @@
+//! What the message is and where it goes, as far as it is well formed and yet not meant so.
+
+use super::case::Case;
+use super::configuration::Reference;
+use crate::finding::Finding;
+
+pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
+    let said = |one: &Reference, message: &str| case.warning(one.at, &one.place, message);
+    let namespaces = case.names.namespaces.iter().filter(|one| is_bare(&one.name));
+    let message = "has no dot: the host of a namespace is one such as \
+                   contoso.servicebus.windows.net";
+    let mut findings: Vec<_> = namespaces.map(|one| said(one, message)).collect();
+    for one in &case.names.entities {
+        let name = one.name.to_ascii_lowercase();
+        if name.ends_with("/messages") {
+            findings.push(said(one, "ends in /messages, which the filter adds by itself"));
+        }
+        if name.contains("/subscriptions/") {
+            let message = "names a subscription, and messages are sent to topics alone";
+            findings.push(said(one, message));
+        }
+    }
+    findings
+}
+
+/// A name and no host; one with a port is an emulator's.
+fn is_bare(namespace: &str) -> bool {
+    !namespace.contains(['.', ':']) && namespace != "localhost"
+}
