@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Parser;
 use service_bus_emulator::auth::{KeyRule, Trusted};
@@ -43,9 +42,9 @@ struct Options {
     #[arg(long, value_name = "RULE")]
     identity: Vec<String>,
 
-    /// How many seconds the emulator's clock is ahead of the machine's.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    clock_ahead: u32,
+    /// How many seconds the emulator's clock is ahead of the machine's; behind it if negative.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
+    clock_ahead: i32,
 
     /// Serve TLS with this certificate chain.
     #[arg(long, value_name = "PEM", requires = "tls_key")]
@@ -88,7 +87,7 @@ async fn run(options: Options) -> Result<(), String> {
         keys.push(KeyRule::emulator_default());
     }
     let trusted = Trusted { keys, identities: rules("--identity", &options.identity)? };
-    Timestamp::set_ahead(Duration::from_secs(options.clock_ahead.into()));
+    Timestamp::set_ahead(options.clock_ahead);
     let service = Arc::new(Service::new(namespaces, trusted, options.tier));
 
     // Before the line that says that it is ready: whoever reads it may send a signal.

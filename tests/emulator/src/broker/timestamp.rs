@@ -1,11 +1,11 @@
 //! A moment in whole milliseconds. Every rule of the broker takes it as an argument.
 
 use std::ops::Add;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// By how many milliseconds the emulator's clock is ahead of the machine's.
-static AHEAD: AtomicU64 = AtomicU64::new(0);
+static AHEAD: AtomicI64 = AtomicI64::new(0);
 
 /// Milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,13 +36,16 @@ impl Timestamp {
     /// What the emulator's clock shows.
     #[must_use]
     pub fn now() -> Self {
-        Self::from(SystemTime::now()) + Duration::from_millis(AHEAD.load(Ordering::Relaxed))
+        Self::from(SystemTime::now()).shifted(AHEAD.load(Ordering::Relaxed))
     }
 
-    /// Sets the emulator's clock ahead of the machine's.
-    pub fn set_ahead(ahead: Duration) {
-        let millis = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
-        AHEAD.store(millis, Ordering::Relaxed);
+    /// Sets the emulator's clock so many seconds ahead of the machine's, or behind it.
+    pub fn set_ahead(seconds: i32) {
+        AHEAD.store(i64::from(seconds) * 1000, Ordering::Relaxed);
+    }
+
+    const fn shifted(self, millis: i64) -> Self {
+        Self(self.0.saturating_add_signed(millis))
     }
 
     /// Whole seconds since the Unix epoch.
@@ -120,6 +123,15 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_rfc1123(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_clock_goes_ahead_or_behind() {
+        let moment = Timestamp::from_unix_seconds(100);
+        assert_eq!(moment.shifted(5000), Timestamp::from_unix_seconds(105));
+        assert_eq!(moment.shifted(-5000), Timestamp::from_unix_seconds(95));
+        assert_eq!(moment.shifted(i64::MIN), Timestamp::from_unix_seconds(0));
+        assert_eq!(Timestamp::NEVER.shifted(i64::MAX), Timestamp::NEVER);
     }
 
     #[test]
