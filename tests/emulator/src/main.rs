@@ -73,8 +73,11 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> Result<(), String> {
     let file = options.config.display();
     let text = fs::read(&options.config).map_err(|error| format!("{file}: {error}"))?;
-    let namespaces =
+    let config =
         config::parse(&text, options.tier).map_err(|errors| format!("{file}:\n{errors}"))?;
+    for warning in &config.warnings {
+        eprintln!("{file}: warning: {warning}");
+    }
     let tls = match (&options.tls_certificate, &options.tls_key) {
         (Some(certificate), Some(key)) => Some(
             tls_acceptor(certificate, key, options.allow_http2)
@@ -88,7 +91,7 @@ async fn run(options: Options) -> Result<(), String> {
     }
     let trusted = Trusted { keys, identities: rules("--identity", &options.identity)? };
     Timestamp::set_ahead(options.clock_ahead);
-    let service = Arc::new(Service::new(namespaces, trusted, options.tier));
+    let service = Arc::new(Service::new(config.namespaces, trusted, options.tier));
 
     // Before the line that says that it is ready: whoever reads it may send a signal.
     let cannot_wait = |error: io::Error| format!("cannot wait for signals: {error}");

@@ -11,7 +11,7 @@ use super::{Scalar, Timestamp};
 use crate::http::Headers;
 
 /// A message as it was sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Message {
     /// The payload, byte for byte.
     pub body: Bytes,
@@ -75,7 +75,7 @@ impl Form {
 }
 
 /// The broker properties that a sender may set.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[allow(missing_docs)] // Microsoft's names, each its own description
 pub struct BrokerProperties {
     /// The sender's, or one that the broker made.

@@ -1,7 +1,6 @@
 //! The broker's rules, without I/O and without a clock.
 
 mod duplicates;
-mod filter;
 mod holding;
 mod identifier;
 mod ledger;
@@ -9,7 +8,7 @@ mod message;
 mod namespace;
 mod queue;
 mod receiving;
-mod rule;
+mod rules;
 mod scalar;
 mod schedule;
 mod sessions;
@@ -18,14 +17,16 @@ mod timestamp;
 mod topic;
 
 pub use duplicates::DuplicateHistory;
-pub use filter::{CorrelationFilter, Field, Filter};
 pub use identifier::CompactId;
 pub use ledger::Ledger;
 pub use message::{Bare, BrokerProperties, Form, Message, Properties, PropertyValue};
 pub use namespace::{Entity, Namespace, QueueEntity, Subscription, TopicEntity};
 pub use queue::{Acceptance, Delivery, Queue, QueueSettings, SubQueue};
 pub use receiving::{DeferredError, MessageState, Mode, SettleError, Settlement, Source};
-pub use rule::{DEFAULT_RULE, Rule, RuleError, Rules};
+pub use rules::{
+    Action, CorrelationFilter, DEFAULT_RULE, Field, Filter, Rule, RuleError, RuleFailure, Rules,
+    Selected, SqlError, SqlFilter,
+};
 pub use scalar::Scalar;
 pub use schedule::Schedule;
 pub use sessions::{SessionHeld, SessionLock, SessionView, Sessions};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::{Acceptance, Message, Queue, Rules, Timestamp, Topic};
 
@@ -55,7 +56,7 @@ pub struct TopicEntity {
 /// A subscription as its topic sees it.
 #[derive(Debug)]
 pub struct Subscription {
-    /// A message goes here if one of them lets it through.
+    /// Which messages go here, and what they then say.
     pub rules: Rules,
     /// Where it is kept.
     pub entity: Arc<QueueEntity>,
@@ -167,11 +168,16 @@ impl TopicEntity {
         let Acceptance::Stored(number) = acceptance else { return acceptance };
         let mut copies = Vec::new();
         for (index, Subscription { rules, entity }) in self.subscriptions.iter().enumerate() {
-            if rules.matches(message) {
-                let copy = entity.queue.lock().forward(Arc::clone(message), limit, now);
-                copies.push((index, copy));
-                entity.announce();
+            let selected = rules.select(message, &Uuid::new_v4);
+            let mut queue = entity.queue.lock();
+            for copy in selected.copies {
+                copies.push((index, queue.forward(copy, limit, now)));
             }
+            if let Some(failure) = selected.failure {
+                queue.forward_to_dead_letter(Arc::clone(message), &failure, limit, now);
+            }
+            drop(queue);
+            entity.announce();
         }
         if let Some(due) = message.broker.scheduled_enqueue_time.filter(|due| *due > now) {
             self.topic.lock().remember_scheduled(number, due, copies);

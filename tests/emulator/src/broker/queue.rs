@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::schedule::Schedule;
 use super::store::{DeadLetter, Store, Stored, Unlocked};
-use super::{CompactId, DuplicateHistory, Ledger, Message, Timestamp};
+use super::{CompactId, DuplicateHistory, Ledger, Message, RuleFailure, Timestamp};
 
 /// The settings of a queue or subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,19 @@ impl Queue {
         self.store(message, id, limit, now)
     }
 
+    /// Takes a message from a topic that a rule could not be evaluated for.
+    pub fn forward_to_dead_letter(
+        &mut self,
+        message: Arc<Message>,
+        failure: &RuleFailure,
+        limit: Duration,
+        now: Timestamp,
+    ) {
+        let id = CompactId::from(&*message.broker.message_id);
+        let stored = self.admit(message, id, limit, now);
+        self.bury(stored, "FilterException", &failure.to_string());
+    }
+
     fn store(
         &mut self,
         message: Arc<Message>,
@@ -106,23 +119,11 @@ impl Queue {
         limit: Duration,
         now: Timestamp,
     ) -> u64 {
-        // Else a queue that no one receives from would keep what has long expired.
-        self.advance(now);
-        self.ledger.stored(id);
-        self.last_sequence += 1;
-        let own = message.broker.time_to_live.unwrap_or(Duration::MAX);
-        let due = message.broker.scheduled_enqueue_time.filter(|due| *due > now);
-        let sessionless = self.settings.requires_session && message.broker.session_id.is_none();
-        let sequence = self.last_sequence;
-        let stored = Stored {
-            sequence,
-            enqueued_at: due.unwrap_or(now),
-            time_to_live: own.min(self.settings.default_time_to_live).min(limit),
-            delivery_count: 0,
-            dead_letter: None,
-            modified: Vec::new(),
-            message,
-        };
+        let stored = self.admit(message, id, limit, now);
+        let sequence = stored.sequence;
+        let broker = &stored.message.broker;
+        let due = broker.scheduled_enqueue_time.filter(|due| *due > now);
+        let sessionless = self.settings.requires_session && broker.session_id.is_none();
         match due {
             // Only a topic gets here without a session: a queue's sender is refused.
             _ if sessionless => self.bury(
@@ -134,6 +135,31 @@ impl Queue {
             None => self.main.put(stored),
         }
         sequence
+    }
+
+    /// Gives a message its number.
+    fn admit(
+        &mut self,
+        message: Arc<Message>,
+        id: CompactId,
+        limit: Duration,
+        now: Timestamp,
+    ) -> Stored {
+        // Else a queue that no one receives from would keep what has long expired.
+        self.advance(now);
+        self.ledger.stored(id);
+        self.last_sequence += 1;
+        let own = message.broker.time_to_live.unwrap_or(Duration::MAX);
+        let due = message.broker.scheduled_enqueue_time.filter(|due| *due > now);
+        Stored {
+            sequence: self.last_sequence,
+            enqueued_at: due.unwrap_or(now),
+            time_to_live: own.min(self.settings.default_time_to_live).min(limit),
+            delivery_count: 0,
+            dead_letter: None,
+            modified: Vec::new(),
+            message,
+        }
     }
 
     fn bury(&mut self, mut stored: Stored, reason: &str, description: &str) {

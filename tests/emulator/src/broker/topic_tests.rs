@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::*;
 
@@ -41,7 +42,8 @@ fn message(id: &str, properties: &[(&str, PropertyValue)]) -> Arc<Message> {
 fn subscription(name: &str, filters: Vec<Filter>, settings: QueueSettings) -> Subscription {
     let path = format!("t/subscriptions/{name}");
     let rules = filters.into_iter().enumerate();
-    let rules = rules.map(|(index, filter)| Rule { name: index.to_string().into(), filter });
+    let rules =
+        rules.map(|(index, filter)| Rule { name: index.to_string().into(), filter, action: None });
     Subscription {
         rules: Rules::new(rules.collect()),
         entity: QueueEntity::new(path, true, Queue::new(settings)),
@@ -103,7 +105,7 @@ fn every_condition_of_a_correlation_filter_must_hold() {
         (correlation(&[(Field::Label, "order")], &[("N", five.1.clone())]), false),
         (correlation(&[], &[("n", PropertyValue::Text("5".into()))]), false),
     ] {
-        assert_eq!(filter.matches(&sent), matches, "{filter:?}");
+        assert_eq!(filter.matches(&sent, &Uuid::nil), Ok(matches), "{filter:?}");
     }
 }
 

@@ -9,8 +9,7 @@ use parking_lot::Mutex;
 use super::reader::{Errors, Object, Place};
 use super::rules;
 use crate::broker::{
-    Entity, Queue, QueueEntity, QueueSettings, Rules, Subscription, Topic, TopicEntity,
-    TopicSettings,
+    Entity, Queue, QueueEntity, QueueSettings, Subscription, Topic, TopicEntity, TopicSettings,
 };
 use crate::wire::Tier;
 
@@ -69,7 +68,7 @@ fn read_topic(
         let Some(object) = Object::new(subscription, place, &known, errors) else { continue };
         let name = subscription_names.read(&object, 50, errors);
         let settings = queue_settings(&object, Kind::Subscription, tier, errors);
-        let rules = Rules::new(rules::read(&object, errors));
+        let rules = rules::read(&object, errors);
         let path = format!("{path}/subscriptions/{name}");
         let entity = QueueEntity::new(path, true, Queue::new(settings));
         subscriptions.push(Subscription { rules, entity });
@@ -119,7 +118,8 @@ fn queue_settings(
 
     for name in ["ForwardDeadLetteredMessagesTo", "ForwardTo"] {
         if object.string(name, errors).is_some_and(|target| !target.is_empty()) {
-            object.wrong(name, "forwarding is not supported by this emulator", errors);
+            let reason = "this emulator does not forward, so messages stay here";
+            object.ignored(name, reason, errors);
         }
     }
     settings.dead_lettering_on_expiration =

@@ -2,6 +2,7 @@
 
 mod duration;
 mod entities;
+mod jsonc;
 mod reader;
 mod rules;
 #[cfg(test)]
@@ -12,7 +13,7 @@ use std::fmt;
 use reader::{Errors, Object, Place};
 
 use crate::broker::Namespace;
-use crate::wire::{Tier, json};
+use crate::wire::Tier;
 
 /// Everything that is wrong with a file, one line each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,15 +27,28 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Reads the namespaces of a file.
+/// What a file says.
+#[derive(Debug)]
+pub struct Config {
+    /// Its namespaces.
+    pub namespaces: Vec<Namespace>,
+    /// Members that have no effect, each name once, with the place where it comes first.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a file.
 ///
 /// # Errors
 /// Every error of the file, each with its place.
-pub fn parse(text: &[u8], tier: Tier) -> Result<Vec<Namespace>, ConfigErrors> {
-    let document = json::parse(text).map_err(|error| ConfigErrors(vec![error.to_string()]))?;
+pub fn parse(text: &[u8], tier: Tier) -> Result<Config, ConfigErrors> {
+    let document = jsonc::parse(text).map_err(|error| ConfigErrors(vec![error]))?;
     let mut errors = Errors::default();
     let namespaces = read(&document, tier, &mut errors).unwrap_or_default();
-    if errors.0.is_empty() { Ok(namespaces) } else { Err(ConfigErrors(errors.0)) }
+    if errors.found.is_empty() {
+        Ok(Config { namespaces, warnings: errors.warnings() })
+    } else {
+        Err(ConfigErrors(errors.found))
+    }
 }
 
 fn read(document: &serde_json::Value, tier: Tier, errors: &mut Errors) -> Option<Vec<Namespace>> {
@@ -45,7 +59,7 @@ fn read(document: &serde_json::Value, tier: Tier, errors: &mut Errors) -> Option
     let user = Object::new(user, place, &["Namespaces", "Logging"], errors)?;
     user.required("Namespaces", errors)?;
     let listed = user.array("Namespaces", errors);
-    if listed.is_empty() && errors.0.is_empty() {
+    if listed.is_empty() && errors.found.is_empty() {
         user.wrong("Namespaces", "expected at least one namespace", errors);
     }
     let place = Place::Member(&user.place, "Namespaces");

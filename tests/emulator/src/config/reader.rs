@@ -7,14 +7,58 @@ use serde_json::{Map, Value};
 
 use super::duration;
 
-/// Errors so far.
+/// Members of other tools' descriptions of entities that change nothing here.
+const WITHOUT_EFFECT: [&str; 16] = [
+    "AutoDeleteOnIdle",
+    "CompatibilityLevel",
+    "DeadLetteringOnFilterEvaluationExceptions",
+    "EnableBatchedOperations",
+    "EnableExpress",
+    "EnablePartitioning",
+    "MaxAllowedConnections",
+    "MaxMessageSizeInKilobytes",
+    "MaxSizeInMegabytes",
+    "RequiresPreprocessing",
+    "Status",
+    "SupportOrdering",
+    "UserMetadata",
+    "$schema",
+    "Id",
+    "Description",
+];
+
+/// Errors and warnings so far.
 #[derive(Debug, Default)]
-pub(super) struct Errors(pub(super) Vec<String>);
+pub(super) struct Errors {
+    pub(super) found: Vec<String>,
+    /// By member, with the number of other places that have it.
+    ignored: Vec<(String, String, usize)>,
+}
 
 impl Errors {
     /// Notes an error.
     pub(super) fn push(&mut self, place: &Place<'_>, reason: impl fmt::Display) {
-        self.0.push(format!("{place}: {reason}"));
+        self.found.push(format!("{place}: {reason}"));
+    }
+
+    /// Notes that a member has no effect: once for all places, and the first is told.
+    pub(super) fn ignore(&mut self, parent: &Place<'_>, name: &str, reason: impl fmt::Display) {
+        if let Some((_, _, others)) = self.ignored.iter_mut().find(|(other, ..)| other == name) {
+            *others += 1;
+        } else {
+            let place = Place::Member(parent, name);
+            self.ignored.push((name.to_owned(), format!("{place}: {reason}"), 0));
+        }
+    }
+
+    /// A line for each member that has no effect.
+    pub(super) fn warnings(self) -> Vec<String> {
+        let line = |(_, first, others): (String, String, usize)| match others {
+            0 => first,
+            1 => format!("{first} (and in 1 other place)"),
+            _ => format!("{first} (and in {others} other places)"),
+        };
+        self.ignored.into_iter().map(line).collect()
     }
 
     fn expected(&mut self, place: &Place<'_>, what: &str, found: &Value) {
@@ -48,7 +92,8 @@ pub(super) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The object at a place, with an error for each member that is not known.
+    /// The object at a place. Members that are not known have no effect, as in Microsoft's
+    /// emulator, whose schema allows them everywhere; here they are told.
     pub(super) fn new(
         value: &'a Value,
         place: Place<'a>,
@@ -60,9 +105,12 @@ impl<'a> Object<'a> {
             return None;
         };
         for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
-            let known = known.join(", ");
-            let place = Place::Member(&place, name);
-            errors.push(&place, format_args!("unknown member; expected one of {known}"));
+            if WITHOUT_EFFECT.contains(&name.as_str()) {
+                errors.ignore(&place, name, "it has no effect here");
+            } else {
+                let known = known.join(", ");
+                errors.ignore(&place, name, format_args!("unknown, so ignored; known are {known}"));
+            }
         }
         Some(Self { place, members })
     }
@@ -72,11 +120,6 @@ impl<'a> Object<'a> {
         self.members.get(name)
     }
 
-    /// Whether nothing is in it.
-    pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-
     /// A member that must be there.
     pub(super) fn required(&self, name: &str, errors: &mut Errors) -> Option<&'a Value> {
         let value = self.get(name);
@@ -84,6 +127,11 @@ impl<'a> Object<'a> {
             errors.push(&Place::Member(&self.place, name), "it is missing");
         }
         value
+    }
+
+    /// Notes that a member has no effect.
+    pub(super) fn ignored(&self, name: &str, reason: impl fmt::Display, errors: &mut Errors) {
+        errors.ignore(&self.place, name, reason);
     }
 
     /// Notes an error about a member.

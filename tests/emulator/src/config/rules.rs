@@ -1,51 +1,58 @@
 //! The rules of a subscription.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::reader::{Errors, Object, Place};
-use crate::broker::{CorrelationFilter, DEFAULT_RULE, Field, Filter, PropertyValue, Rule};
+use crate::broker::{
+    Action, CorrelationFilter, Field, Filter, PropertyValue, Rule, Rules, SqlFilter,
+};
 
 /// The rules of a subscription. Without any, every message matches.
-pub(super) fn read(subscription: &Object<'_>, errors: &mut Errors) -> Vec<Rule> {
-    let rules = subscription.array("Rules", errors);
-    if rules.is_empty() {
-        return vec![Rule { name: DEFAULT_RULE.into(), filter: Filter::True }];
+pub(super) fn read(subscription: &Object<'_>, errors: &mut Errors) -> Rules {
+    let listed = subscription.array("Rules", errors);
+    if listed.is_empty() {
+        return Rules::default_rule();
     }
     let at = Place::Member(&subscription.place, "Rules");
-    let mut read = Vec::new();
-    for (index, rule) in rules.iter().enumerate() {
+    let rules = Rules::default();
+    for (index, rule) in listed.iter().enumerate() {
         let place = Place::Element(&at, index);
-        let Some(rule) = Object::new(rule, place, &["Name", "Properties"], errors) else {
+        let Some(object) = Object::new(rule, place, &["Name", "Properties"], errors) else {
             continue;
         };
-        let name = rule.required("Name", errors).and_then(|_| rule.string("Name", errors));
-        let Some(properties) = rule.required("Properties", errors) else { continue };
-        let place = Place::Member(&rule.place, "Properties");
+        let name = object.required("Name", errors).and_then(|_| object.string("Name", errors));
+        let Some(properties) = object.required("Properties", errors) else { continue };
+        let place = Place::Member(&object.place, "Properties");
         let known = ["FilterType", "CorrelationFilter", "SqlFilter", "Action"];
-        if let Some(properties) = Object::new(properties, place, &known, errors) {
-            let filter = filter(&properties, errors);
-            read.extend(name.zip(filter).map(|(name, filter)| Rule { name: name.into(), filter }));
+        let Some(properties) = Object::new(properties, place, &known, errors) else { continue };
+        let action = action(&properties, errors);
+        let filter = filter(&properties, errors);
+        if let (Some(name), Some(filter)) = (name, filter)
+            && rules.add(Rule { name: name.into(), filter, action }).is_err()
+        {
+            object.wrong("Name", format_args!("another rule is named {name:?}"), errors);
         }
     }
-    read
+    rules
 }
 
 fn filter(properties: &Object<'_>, errors: &mut Errors) -> Option<Filter> {
-    if properties.get("Action").is_some() {
-        properties.wrong("Action", "rule actions are not supported by this emulator", errors);
-    }
     properties.required("FilterType", errors)?;
     let kind = properties.string("FilterType", errors)?;
     for (name, owner) in [("CorrelationFilter", "Correlation"), ("SqlFilter", "Sql")] {
         if kind != owner && properties.get(name).is_some() {
-            let reason = format!("it has no place in a rule of FilterType {kind:?}");
-            properties.wrong(name, reason, errors);
+            let reason = format!("FilterType is {kind:?}, so this filter has no effect");
+            properties.ignored(name, reason, errors);
         }
     }
     match kind {
         "TrueFilter" => Some(Filter::True),
         "FalseFilter" => Some(Filter::False),
-        "Sql" => sql(properties, errors),
+        "Sql" => {
+            let filter = properties.required("SqlFilter", errors)?;
+            let parse = |text: &str| SqlFilter::parse(text).map_err(|error| error.to_string());
+            sql(properties, "SqlFilter", filter, parse, errors).map(Filter::Sql)
+        }
         "Correlation" => correlation(properties, errors),
         _ => {
             let reason = format!(
@@ -57,21 +64,32 @@ fn filter(properties: &Object<'_>, errors: &mut Errors) -> Option<Filter> {
     }
 }
 
-fn sql(properties: &Object<'_>, errors: &mut Errors) -> Option<Filter> {
-    let filter = properties.required("SqlFilter", errors)?;
-    let place = Place::Member(&properties.place, "SqlFilter");
-    let filter = Object::new(filter, place, &["SqlExpression"], errors)?;
-    filter.required("SqlExpression", errors)?;
-    let expression = filter.string("SqlExpression", errors)?;
-    match expression.split_whitespace().collect::<String>().as_str() {
-        "1=1" => Some(Filter::True),
-        "1=0" => Some(Filter::False),
-        _ => {
-            let reason = format!(
-                "SQL filters other than \"1=1\" and \"1=0\" are not supported by this emulator, \
-                 found {expression:?}"
-            );
-            filter.wrong("SqlExpression", reason, errors);
+/// An action without an expression is none: tools that write every member write it so.
+fn action(properties: &Object<'_>, errors: &mut Errors) -> Option<Action> {
+    let action = properties.get("Action").filter(|action| !action.is_null())?;
+    let expression = action.get("SqlExpression");
+    if action.is_object() && expression.is_none_or(|text| text.is_null() || text == "") {
+        return None;
+    }
+    let parse = |text: &str| Action::parse(text).map_err(|error| error.to_string());
+    sql(properties, "Action", action, parse, errors)
+}
+
+/// Reads the `SqlExpression` of a member.
+fn sql<T>(
+    properties: &Object<'_>,
+    member: &str,
+    value: &Value,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+    errors: &mut Errors,
+) -> Option<T> {
+    let place = Place::Member(&properties.place, member);
+    let object = Object::new(value, place, &["SqlExpression"], errors)?;
+    object.required("SqlExpression", errors)?;
+    match parse(object.string("SqlExpression", errors)?) {
+        Ok(read) => Some(read),
+        Err(error) => {
+            object.wrong("SqlExpression", error, errors);
             None
         }
     }
@@ -92,7 +110,8 @@ fn correlation(properties: &Object<'_>, errors: &mut Errors) -> Option<Filter> {
     if let Some(wanted) = filter.get("Properties") {
         read.properties = application_properties(wanted, &filter.place, errors);
     }
-    if filter.is_empty() {
+    let no_properties = |wanted: &Value| wanted.as_object().is_some_and(Map::is_empty);
+    if read.fields.is_empty() && filter.get("Properties").is_none_or(no_properties) {
         errors.push(&filter.place, "a correlation filter needs at least one condition");
     }
     Some(Filter::Correlation(read))

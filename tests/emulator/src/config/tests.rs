@@ -6,7 +6,11 @@ use super::*;
 use crate::broker::{Entity, QueueSettings};
 
 fn entities(text: &str) -> Namespace {
-    parse(text.as_bytes(), Tier::Standard).unwrap().pop().unwrap()
+    parse(text.as_bytes(), Tier::Standard).unwrap().namespaces.pop().unwrap()
+}
+
+fn warnings(text: &str) -> Vec<String> {
+    parse(text.as_bytes(), Tier::Standard).unwrap().warnings
 }
 
 fn errors(text: &str, tier: Tier) -> Vec<String> {
@@ -32,6 +36,13 @@ fn rule(properties: &str) -> String {
 
 const IN_QUEUE: &str = "UserConfig.Namespaces[0].Queues[0].Properties";
 const IN_RULE: &str = "UserConfig.Namespaces[0].Topics[0].Subscriptions[0].Rules[0].Properties";
+
+#[test]
+fn a_file_may_have_comments_and_trailing_commas() {
+    let text = "{ // the emulator's\n\"UserConfig\": {\"Namespaces\": [{\"Name\": \"ns\",
+        /* two */ \"Queues\": [{\"Name\": \"q\"}, {\"Name\": \"r\"},],},],},}";
+    assert_eq!(entities(text).entities().len(), 2);
+}
 
 #[test]
 fn the_shipped_file_is_right() {
@@ -94,17 +105,13 @@ fn settings_are_those_of_the_file_or_of_microsofts_emulator() {
 fn every_error_of_a_file_is_told_with_its_place() {
     let text = file(
         r#""Queues": [
-            {"Name": "q", "Properties": {"LockDuraton": "PT1M", "MaxDeliveryCount": 0}},
+            {"Name": "q", "Properties": {"MaxDeliveryCount": 0}},
             {"Name": "Q", "Properties": {"LockDuration": "1m"}}
         ], "Topics": {}"#,
     );
     assert_eq!(
         errors(&text, Tier::Standard),
         [
-            "UserConfig.Namespaces[0].Queues[0].Properties.LockDuraton: unknown member; expected \
-             one of DeadLetteringOnMessageExpiration, DefaultMessageTimeToLive, \
-             ForwardDeadLetteredMessagesTo, ForwardTo, LockDuration, MaxDeliveryCount, \
-             RequiresSession, DuplicateDetectionHistoryTimeWindow, RequiresDuplicateDetection",
             "UserConfig.Namespaces[0].Queues[0].Properties.MaxDeliveryCount: expected a whole \
              number from 1 to 2000, found 0",
             "UserConfig.Namespaces[0].Queues[1].Name: another entity is named \"Q\"",
@@ -139,11 +146,6 @@ fn wrong_settings_are_refused() {
             r#"{"MaxDeliveryCount": 2.5}"#,
             ".MaxDeliveryCount: expected a whole number from 1 to 2000, found 2.5",
         ),
-        (r#"{"ForwardTo": "other"}"#, ".ForwardTo: forwarding is not supported by this emulator"),
-        (
-            r#"{"ForwardDeadLetteredMessagesTo": "other"}"#,
-            ".ForwardDeadLetteredMessagesTo: forwarding is not supported by this emulator",
-        ),
     ] {
         assert_eq!(errors(&queue(properties), Tier::Standard), [format!("{IN_QUEUE}{error}")]);
     }
@@ -171,16 +173,61 @@ fn wrong_names_are_refused() {
 }
 
 #[test]
-fn rules_that_are_not_supported_say_so() {
+fn what_has_no_effect_is_told_once() {
+    let text = file(
+        r#""Queues": [
+            {"Name": "q", "Properties": {"LockDuraton": "PT1M", "MaxSizeInMegabytes": 1024,
+                "ForwardTo": "other"}},
+            {"Name": "r", "Properties": {"MaxSizeInMegabytes": 1, "ForwardTo": "",
+                "ForwardDeadLetteredMessagesTo": "other"}},
+            {"Name": "s", "Properties": {"MaxSizeInMegabytes": 1}}
+        ], "Topics": [{"Name": "t", "Properties": {"EnablePartitioning": true},
+            "Subscriptions": [{"Name": "s", "Properties": {"ForwardTo": "other"}, "Rules": [
+                {"Name": "r", "Properties": {"FilterType": "Sql", "CorrelationFilter": {},
+                    "SqlFilter": {"SqlExpression": "1=1", "CompatibilityLevel": 20}}}]}]}]"#,
+    );
+    assert_eq!(
+        warnings(&text),
+        [
+            "UserConfig.Namespaces[0].Queues[0].Properties.LockDuraton: unknown, so ignored; \
+             known are DeadLetteringOnMessageExpiration, DefaultMessageTimeToLive, \
+             ForwardDeadLetteredMessagesTo, ForwardTo, LockDuration, MaxDeliveryCount, \
+             RequiresSession, DuplicateDetectionHistoryTimeWindow, RequiresDuplicateDetection",
+            "UserConfig.Namespaces[0].Queues[0].Properties.MaxSizeInMegabytes: it has no effect \
+             here (and in 2 other places)",
+            "UserConfig.Namespaces[0].Queues[0].Properties.ForwardTo: this emulator does not \
+             forward, so messages stay here (and in 1 other place)",
+            "UserConfig.Namespaces[0].Queues[1].Properties.ForwardDeadLetteredMessagesTo: this \
+             emulator does not forward, so messages stay here",
+            "UserConfig.Namespaces[0].Topics[0].Properties.EnablePartitioning: it has no effect \
+             here",
+            "UserConfig.Namespaces[0].Topics[0].Subscriptions[0].Rules[0].Properties\
+             .CorrelationFilter: FilterType is \"Sql\", so this filter has no effect",
+            "UserConfig.Namespaces[0].Topics[0].Subscriptions[0].Rules[0].Properties.SqlFilter\
+             .CompatibilityLevel: it has no effect here",
+        ]
+    );
+    assert_eq!(warnings(include_str!("../../config.json")), [""; 0]);
+}
+
+#[test]
+fn wrong_rules_are_refused() {
     for (properties, error) in [
         (
-            r#"{"FilterType": "Sql", "SqlFilter": {"SqlExpression": "a = 1"}}"#,
-            ".SqlFilter.SqlExpression: SQL filters other than \"1=1\" and \"1=0\" are not \
-             supported by this emulator, found \"a = 1\"",
+            r#"{"FilterType": "Sql", "SqlFilter": {"SqlExpression": "a = "}}"#,
+            ".SqlFilter.SqlExpression: Expected: an expression, found: EOF",
         ),
         (
-            r#"{"FilterType": "TrueFilter", "Action": {"SqlExpression": "SET a = 1"}}"#,
-            ".Action: rule actions are not supported by this emulator",
+            r#"{"FilterType": "Sql", "SqlFilter": {"SqlExpression": "a = 1 AND sys.X = 1"}}"#,
+            ".SqlFilter.SqlExpression: there is no system property \"X\" at Line: 1, Column: 15",
+        ),
+        (
+            r#"{"FilterType": "TrueFilter", "Action": {"SqlExpression": "DROP a"}}"#,
+            ".Action.SqlExpression: Expected: SET or REMOVE, found: DROP at Line: 1, Column: 1",
+        ),
+        (
+            r#"{"FilterType": "TrueFilter", "Action": "SET a = 1"}"#,
+            ".Action: expected an object, found \"SET a = 1\"",
         ),
         (
             r#"{"FilterType": "Xml"}"#,
@@ -191,10 +238,6 @@ fn rules_that_are_not_supported_say_so() {
         (r#"{"FilterType": "Sql"}"#, ".SqlFilter: it is missing"),
         (r#"{"FilterType": "Correlation"}"#, ".CorrelationFilter: it is missing"),
         (
-            r#"{"FilterType": "TrueFilter", "SqlFilter": {"SqlExpression": "1=1"}}"#,
-            ".SqlFilter: it has no place in a rule of FilterType \"TrueFilter\"",
-        ),
-        (
             r#"{"FilterType": "Correlation", "CorrelationFilter": {}}"#,
             ".CorrelationFilter: a correlation filter needs at least one condition",
         ),
@@ -204,8 +247,7 @@ fn rules_that_are_not_supported_say_so() {
         ),
         (
             r#"{"FilterType": "Correlation", "CorrelationFilter": {"Subject": "a"}}"#,
-            ".CorrelationFilter.Subject: unknown member; expected one of ContentType, \
-             CorrelationId, Label, MessageId, ReplyTo, ReplyToSessionId, SessionId, To, Properties",
+            ".CorrelationFilter: a correlation filter needs at least one condition",
         ),
     ] {
         assert_eq!(errors(&rule(properties), Tier::Standard), [format!("{IN_RULE}{error}")]);
@@ -213,17 +255,46 @@ fn rules_that_are_not_supported_say_so() {
 }
 
 #[test]
-fn filters_are_read() {
-    use crate::broker::{CorrelationFilter, Field, Filter, PropertyValue};
-    let filter = |properties: &str| {
-        let namespace = entities(&rule(properties));
+fn two_rules_of_one_name_are_refused() {
+    let properties = r#"{"FilterType": "TrueFilter"}"#;
+    let text = rule(properties).replace(
+        r#""Rules": ["#,
+        &format!(r#""Rules": [{{"Name": "R", "Properties": {properties}}}, "#),
+    );
+    let place = IN_RULE.replace("[0].Properties", "[1].Name");
+    assert_eq!(errors(&text, Tier::Standard), [format!("{place}: another rule is named \"r\"")]);
+}
+
+#[test]
+fn rules_are_read() {
+    use crate::broker::{
+        Action, CorrelationFilter, DEFAULT_RULE, Field, Filter, PropertyValue, Rule, SqlFilter,
+    };
+    let rules = |text: &str| {
+        let namespace = entities(text);
         let Some(Entity::Topic(topic)) = namespace.entity("t") else { panic!("no topic") };
-        topic.subscriptions[0].rules.list()[0].filter.clone()
+        topic.subscriptions[0].rules.list()
     };
-    let sql = |text: &str| {
-        filter(&format!(r#"{{"FilterType": "Sql", "SqlFilter": {{"SqlExpression": "{text}"}}}}"#))
-    };
-    assert_eq!((sql("1 = 1"), sql("1=0")), (Filter::True, Filter::False));
+    let first = |properties: &str| rules(&rule(properties)).remove(0);
+    let filter = |properties: &str| first(properties).filter;
+    let default = Rule { name: DEFAULT_RULE.into(), filter: Filter::True, action: None };
+    let plain = file(r#""Topics": [{"Name": "t", "Subscriptions": [{"Name": "s"}]}]"#);
+    assert_eq!(rules(&plain), [default]);
+    assert_eq!(
+        first(
+            r#"{"FilterType": "Sql", "SqlFilter": {"SqlExpression": "color = 'red'"},
+                "Action": {"SqlExpression": "SET n = 1"}}"#
+        ),
+        Rule {
+            name: "r".into(),
+            filter: Filter::Sql(SqlFilter::parse("color = 'red'").unwrap()),
+            action: Some(Action::parse("SET n = 1").unwrap()),
+        }
+    );
+    for none in ["null", "{}", r#"{"SqlExpression": ""}"#, r#"{"SqlExpression": null}"#] {
+        let properties = format!(r#"{{"FilterType": "TrueFilter", "Action": {none}}}"#);
+        assert_eq!(first(&properties).action, None, "{none}");
+    }
     assert_eq!(filter(r#"{"FilterType": "FalseFilter"}"#), Filter::False);
     assert_eq!(
         filter(
@@ -262,7 +333,7 @@ fn the_basic_tier_is_queues_only() {
 #[test]
 fn a_file_needs_a_namespace() {
     for (text, error) in [
-        ("", "EOF while parsing a value at line 1 column 0"),
+        ("", "it is empty"),
         ("[]", "the document: expected an object, found []"),
         ("{}", "UserConfig: it is missing"),
         (r#"{"UserConfig": {}}"#, "UserConfig.Namespaces: it is missing"),
@@ -276,7 +347,7 @@ fn a_file_needs_a_namespace() {
         ),
         (
             r#"{"UserConfig": {}, "UserConfig": {}}"#,
-            "member `UserConfig` is given twice at line 1 column 36",
+            "member `UserConfig` is given twice on line 1 column 20",
         ),
     ] {
         assert_eq!(errors(text, Tier::Standard), [error], "{text}");

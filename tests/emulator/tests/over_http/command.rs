@@ -50,6 +50,47 @@ fn every_error_of_the_file_is_told() {
 }
 
 #[test]
+fn what_has_no_effect_in_the_file_is_told_and_it_starts() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("entities.json");
+    fs::write(
+        &file,
+        r#"{"UserConfig": {"Namespaces": [{"Name": "sbemulatorns", "Queues": [
+            {"Name": "q", "Properties": {"MaxSizeInMegabytes": 1024}}, // as in a template
+        ]}], "Logging": {"Type": "File"}}}"#,
+    )
+    .unwrap();
+    let stderr = fs::File::create(folder.path().join("stderr")).unwrap();
+    let emulator = Emulator::spawn(command(&file).stderr(stderr));
+    emulator.send("q", "m-1", &[], b"");
+    assert_eq!(
+        fs::read_to_string(folder.path().join("stderr")).unwrap(),
+        format!(
+            "{}: warning: UserConfig.Namespaces[0].Queues[0].Properties.MaxSizeInMegabytes: it \
+             has no effect here\n",
+            file.display()
+        )
+    );
+}
+
+#[test]
+fn its_clock_may_be_behind() {
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(600);
+    let soon = soon.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let uri = format!("https://{}/", crate::client::HOST);
+    let token =
+        crate::emulator::sign(&uri, "RootManageSharedAccessKey", "SAS_KEY_VALUE", soon - 1200);
+    let headers = [("Authorization", &*token)];
+    let status = |arguments: &[&str]| {
+        let emulator = Emulator::start_with(arguments);
+        emulator.ask_unsigned("POST /orders/messages", &headers, b"").status
+    };
+    // It ran out ten minutes ago, but not by a clock that is an hour behind.
+    assert_eq!(status(&["--clock-ahead", "-3600"]), 201);
+    assert_eq!(status(&[]), 401);
+}
+
+#[test]
 fn the_basic_tier_takes_no_topics() {
     let errors = refused(command(shipped_config()).args(["--tier", "basic"]));
     assert!(

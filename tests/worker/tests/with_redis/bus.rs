@@ -35,10 +35,10 @@ impl Bus {
         let namespace = json!({"Name": "ns", "Queues": queues, "Topics": []});
         let file =
             json!({"UserConfig": {"Namespaces": [namespace], "Logging": {"Type": "Console"}}});
-        let namespaces = config::parse(file.to_string().as_bytes(), Tier::Standard).unwrap();
+        let config = config::parse(file.to_string().as_bytes(), Tier::Standard).unwrap();
         let keys = vec![KeyRule::emulator_default()];
         let trusted = Trusted { keys, identities: vec![] };
-        let service = Service::new(namespaces, trusted, Tier::Standard);
+        let service = Service::new(config.namespaces, trusted, Tier::Standard);
         let address = "127.0.0.1:0".parse().unwrap();
         let listener = Listener::bind(address, None, false, Arc::new(service)).await.unwrap();
         let url = listener.url();

@@ -1,19 +1,9 @@
-//! Subscription rules: which messages of a topic a subscription gets.
+//! Correlation filters: fields and application properties that must all be equal.
 
-use super::{BrokerProperties, Message, PropertyValue};
+use super::super::{BrokerProperties, Message, PropertyValue};
 
-/// The filter of a rule.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Filter {
-    /// Every message.
-    True,
-    /// No message.
-    False,
-    /// Messages with equal fields.
-    Correlation(CorrelationFilter),
-}
-
-/// Fields and application properties that must all be equal. Names and values compare exactly.
+/// Fields and application properties that must all be equal. Names and texts compare exactly,
+/// whole numbers of any size by their value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CorrelationFilter {
     /// Fields of the message, with the value each must have.
@@ -22,7 +12,7 @@ pub struct CorrelationFilter {
     pub properties: Vec<(String, PropertyValue)>,
 }
 
-/// A field that a correlation filter can name.
+/// A field of a message that holds text, as rules name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // Microsoft's names
 pub enum Field {
@@ -49,7 +39,9 @@ impl Field {
         ("To", Self::To),
     ];
 
-    fn of(self, message: &Message) -> Option<&str> {
+    /// Its text in a message, if the message has it.
+    #[must_use]
+    pub fn of(self, message: &Message) -> Option<&str> {
         let BrokerProperties {
             message_id,
             correlation_id,
@@ -73,26 +65,23 @@ impl Field {
     }
 }
 
-impl Filter {
-    /// Whether the message passes.
+impl CorrelationFilter {
+    /// Whether every condition holds.
     #[must_use]
     pub fn matches(&self, message: &Message) -> bool {
-        match self {
-            Self::True => true,
-            Self::False => false,
-            Self::Correlation(filter) => filter.matches(message),
-        }
-    }
-}
-
-impl CorrelationFilter {
-    fn matches(&self, message: &Message) -> bool {
         let fields = self.fields.iter().all(|(field, wanted)| field.of(message) == Some(wanted));
         fields
             && self.properties.iter().all(|(name, wanted)| {
                 let mut named =
                     message.properties.iter().filter(|(present, _)| **present == **name);
-                named.any(|(_, value)| value == wanted)
+                named.any(|(_, value)| equal(value, wanted))
             })
+    }
+}
+
+fn equal(one: &PropertyValue, other: &PropertyValue) -> bool {
+    match (one.plain(), other.plain()) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
     }
 }
