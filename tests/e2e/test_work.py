@@ -36,3 +36,11 @@ def test_a_request_that_costs_more_is_named(target_dir: Path, module: Path, tmp_
 def test_work_and_memory_stay_the_same(target_dir: Path, module: Path) -> None:
     run = count(target_dir, module, "--endurance", "100000")
     assert (run.stderr, run.returncode) == ("", 0)
+
+
+def test_no_host_makes_the_module_fail(target_dir: Path, module: Path) -> None:
+    run = count(target_dir, module, "--hostile", "4000")
+    assert (run.stderr, run.returncode) == ("", 0)
+    happened = {name: int(number) for name, number in re.findall(r"(\w+): (\d+)", run.stdout)}
+    # Hosts in which nothing happens prove nothing.
+    assert min(happened.values()) > 1000, run.stdout

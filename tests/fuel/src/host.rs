@@ -2,13 +2,13 @@
 
 mod reading;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmi::{Caller, Error, Extern, Linker, Memory, Module, Val};
 
 /// What the module can read, and what it has asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Host {
+pub struct Host {
     /// The plugin's configuration.
     pub(crate) configuration: Vec<u8>,
     /// Headers of every request, as the ABI writes them.
@@ -17,24 +17,32 @@ pub(crate) struct Host {
     pub(crate) request_body: Vec<u8>,
     /// Headers of the callout's answer that is being read.
     pub(crate) answer_headers: Vec<u8>,
+    /// Body of that answer.
+    pub(crate) answer_body: Vec<u8>,
     /// Time of day in nanoseconds.
     pub(crate) time: u64,
     /// Milliseconds between ticks; zero for none.
-    pub(crate) tick_period: u32,
+    pub tick_period: u32,
     /// Whose calls the next ones are.
     pub(crate) effective: u32,
     /// Callouts that are not answered.
-    pub(crate) callouts: Vec<u32>,
+    pub callouts: Vec<u32>,
     /// Answers to requests: context and status.
     pub(crate) answers: Vec<(u32, u32)>,
     /// What was logged at `warn` or above.
-    pub(crate) log: Vec<String>,
+    pub log: Vec<String>,
     /// Host calls since the start.
-    pub(crate) calls: u64,
+    pub calls: u64,
     /// Host calls by name.
-    pub(crate) calls_by_name: BTreeMap<&'static str, u64>,
+    pub calls_by_name: BTreeMap<&'static str, u64>,
     /// Times that the host has called the module.
-    pub(crate) entries: u64,
+    pub entries: u64,
+    /// How many calls more are to fail after the next one, and with which status.
+    pub(crate) fault: Option<(u8, i32)>,
+    /// Calls that have failed so.
+    pub(crate) faults: u64,
+    /// Contexts that Envoy would still know; `None`: all.
+    pub(crate) known: Option<BTreeSet<u32>>,
     shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     metrics: BTreeMap<Vec<u8>, u32>,
     random: u64,
@@ -43,7 +51,9 @@ pub(crate) struct Host {
 
 const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
+const BAD_ARGUMENT: i32 = 2;
 const CAS_MISMATCH: i32 = 8;
+const INTERNAL_FAILURE: i32 = 10;
 
 impl Host {
     /// Before anything was asked for.
@@ -66,10 +76,15 @@ impl Host {
 type Context<'a> = Caller<'a, Host>;
 type Status = Result<i32, Error>;
 
-fn counted(context: &mut Context<'_>, name: &'static str) {
+/// Counts a call, and says with which status it is to fail, if it is.
+fn counted(context: &mut Context<'_>, name: &'static str) -> Option<i32> {
     let host = context.data_mut();
     host.calls += 1;
     *host.calls_by_name.entry(name).or_default() += 1;
+    let (left, status) = host.fault?;
+    host.fault = left.checked_sub(1).map(|left| (left, status));
+    host.faults += 1;
+    Some(status)
 }
 
 fn memory(context: &Context<'_>) -> Result<Memory, Error> {
@@ -129,7 +144,9 @@ fn sharing(linker: &mut Linker<Host>) -> Result<(), Error> {
         "env",
         "proxy_get_shared_data",
         |mut context: Context<'_>, key: i32, length: i32, data: i32, size: i32, version: i32| {
-            counted(&mut context, "proxy_get_shared_data");
+            if let Some(status) = counted(&mut context, "proxy_get_shared_data") {
+                return Ok(status);
+            }
             let key = read(&context, key, length)?;
             let Some((value, found)) = context.data().shared.get(&key).cloned() else {
                 return Ok(NOT_FOUND);
@@ -142,7 +159,9 @@ fn sharing(linker: &mut Linker<Host>) -> Result<(), Error> {
         "env",
         "proxy_set_shared_data",
         |mut context: Context<'_>, key: i32, length: i32, value: i32, size: i32, version: u32| {
-            counted(&mut context, "proxy_set_shared_data");
+            if let Some(status) = counted(&mut context, "proxy_set_shared_data") {
+                return Ok(status);
+            }
             let (key, value) = (read(&context, key, length)?, read(&context, value, size)?);
             let shared = &mut context.data_mut().shared;
             let found = shared.get(&key).map(|(_, version)| *version);
@@ -157,7 +176,9 @@ fn sharing(linker: &mut Linker<Host>) -> Result<(), Error> {
         "env",
         "proxy_define_metric",
         |mut context: Context<'_>, _: i32, name: i32, size: i32, result: i32| -> Status {
-            counted(&mut context, "proxy_define_metric");
+            if let Some(status) = counted(&mut context, "proxy_define_metric") {
+                return Ok(status);
+            }
             let name = read(&context, name, size)?;
             let metrics = &mut context.data_mut().metrics;
             let next = u32::try_from(metrics.len()).unwrap_or(u32::MAX);
@@ -168,8 +189,7 @@ fn sharing(linker: &mut Linker<Host>) -> Result<(), Error> {
     )?;
     for name in ["proxy_increment_metric", "proxy_record_metric"] {
         linker.func_wrap("env", name, move |mut context: Context<'_>, _: i32, _: i64| -> i32 {
-            counted(&mut context, name);
-            OK
+            counted(&mut context, name).unwrap_or(OK)
         })?;
     }
     Ok(())
@@ -191,7 +211,10 @@ fn acting(linker: &mut Linker<Host>) -> Result<(), Error> {
          _: i32,
          result: i32|
          -> Status {
-            counted(&mut context, "proxy_http_call");
+            // The two refusals that Envoy has for it.
+            if let Some(status) = counted(&mut context, "proxy_http_call") {
+                return Ok(if status % 2 == 0 { BAD_ARGUMENT } else { INTERNAL_FAILURE });
+            }
             read(&context, headers, headers_size)?;
             let host = context.data_mut();
             host.last_callout += 1;
@@ -214,7 +237,9 @@ fn acting(linker: &mut Linker<Host>) -> Result<(), Error> {
          _: i32,
          _: i32|
          -> i32 {
-            counted(&mut context, "proxy_send_local_response");
+            if let Some(status) = counted(&mut context, "proxy_send_local_response") {
+                return status;
+            }
             let host = context.data_mut();
             host.answers.push((host.effective, status));
             OK
@@ -224,8 +249,13 @@ fn acting(linker: &mut Linker<Host>) -> Result<(), Error> {
         "env",
         "proxy_set_effective_context",
         |mut context: Context<'_>, id: u32| -> i32 {
-            counted(&mut context, "proxy_set_effective_context");
-            context.data_mut().effective = id;
+            // The SDK relies on it for the root, as it may.
+            let _ = counted(&mut context, "proxy_set_effective_context");
+            let host = context.data_mut();
+            if host.known.as_ref().is_some_and(|known| !known.contains(&id)) {
+                return BAD_ARGUMENT;
+            }
+            host.effective = id;
             OK
         },
     )?;
@@ -233,7 +263,9 @@ fn acting(linker: &mut Linker<Host>) -> Result<(), Error> {
         "env",
         "proxy_set_tick_period_milliseconds",
         |mut context: Context<'_>, period: u32| -> i32 {
-            counted(&mut context, "proxy_set_tick_period_milliseconds");
+            if let Some(status) = counted(&mut context, "proxy_set_tick_period_milliseconds") {
+                return status;
+            }
             context.data_mut().tick_period = period;
             OK
         },
@@ -248,7 +280,7 @@ fn wasi(linker: &mut Linker<Host>) -> Result<(), Error> {
         WASI,
         "environ_sizes_get",
         |mut context: Context<'_>, count: i32, size: i32| -> Status {
-            counted(&mut context, "environ_sizes_get");
+            let _ = counted(&mut context, "environ_sizes_get");
             write(&mut context, count, &[0; 4])?;
             write(&mut context, size, &[0; 4])?;
             Ok(OK)
@@ -258,7 +290,7 @@ fn wasi(linker: &mut Linker<Host>) -> Result<(), Error> {
         WASI,
         "random_get",
         |mut context: Context<'_>, target: i32, size: i32| -> Status {
-            counted(&mut context, "random_get");
+            let _ = counted(&mut context, "random_get");
             let bytes: Vec<u8> = (0..size)
                 .map(|_| {
                     let host = context.data_mut();
@@ -275,7 +307,7 @@ fn wasi(linker: &mut Linker<Host>) -> Result<(), Error> {
         WASI,
         "clock_time_get",
         |mut context: Context<'_>, _: i32, _: i64, result: i32| -> Status {
-            counted(&mut context, "clock_time_get");
+            let _ = counted(&mut context, "clock_time_get");
             let time = context.data().time;
             write(&mut context, result, &time.to_le_bytes())?;
             Ok(OK)

@@ -1,9 +1,5 @@
 //! The command `service-bus-fuel`: what the filter's module does for a request, counted.
 
-mod host;
-mod scenario;
-mod worker;
-
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
@@ -11,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use scenario::{Cost, SCENARIOS, rough};
+use service_bus_fuel::hostile::{self, Tally};
+use service_bus_fuel::scenario::{Cost, SCENARIOS, rough};
+use service_bus_fuel::worker::Compiled;
 
 /// Counts what the filter's module does for a request: instructions, calls to Envoy, calls from
 /// Envoy. The same module gives the same figures on each machine.
@@ -29,10 +27,19 @@ struct Options {
     /// Fail unless work and memory stay the same over so many requests, some of them broken off.
     #[arg(long, value_name = "REQUESTS")]
     endurance: Option<usize>,
+    /// Fail when the module breaks a law before so many hosts at random.
+    #[arg(long, value_name = "HOSTS")]
+    hostile: Option<u64>,
+    /// Where their randomness begins; a finding names its own.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
     /// Also show which calls to Envoy there were, a thousand requests.
     #[arg(long)]
     calls: bool,
 }
+
+/// More of a kind tell nothing new.
+const MOST_FINDINGS: usize = 5;
 
 type Costs = BTreeMap<String, Cost>;
 
@@ -57,6 +64,9 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
     let wasm = std::fs::read(&options.module)?;
+    if let Some(hosts) = options.hostile {
+        return hostile_hosts(&wasm, options.seed, hosts);
+    }
     let mut costs = Costs::new();
     println!("{:20} {:>8} {:>11} {:>8}", "one request", "fuel", "host calls", "entries");
     for scenario in SCENARIOS {
@@ -116,6 +126,26 @@ fn dearer(expected: &Costs, found: &Costs) -> Vec<String> {
         }
     }
     findings
+}
+
+/// What the module has done wrong before hosts at random.
+fn hostile_hosts(wasm: &[u8], seed: u64, hosts: u64) -> Result<Vec<String>, Box<dyn Error>> {
+    let compiled = Compiled::new(wasm)?;
+    let mut findings = vec![];
+    let mut tally = Tally::default();
+    for seed in seed..seed + hosts {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let script: Vec<u8> = (0..random.usize(10..800)).map(|_| random.u8(..)).collect();
+        match hostile::run(&compiled, &script) {
+            Ok(found) => tally += found,
+            Err(error) => findings.push(format!("--hostile 1 --seed {seed}: {error}")),
+        }
+        if findings.len() >= MOST_FINDINGS {
+            break;
+        }
+    }
+    println!("{hosts} hosts, {tally:?}, {} findings", findings.len());
+    Ok(findings)
 }
 
 /// What has grown while requests came and went.

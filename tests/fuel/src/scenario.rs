@@ -7,9 +7,9 @@ use crate::worker::{Broker, MILLISECOND, Worker};
 
 /// What one request costs, on average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// Instructions.
-    pub(crate) fuel: u64,
+    pub fuel: u64,
     /// Calls of the module to Envoy, a hundred requests.
     pub host_calls_of_100: u64,
     /// Calls of Envoy to the module, those for memory included, a hundred requests.
@@ -18,9 +18,9 @@ pub(crate) struct Cost {
 
 /// A configuration under one kind of load.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scenario {
+pub struct Scenario {
     /// Its name.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     send: &'static str,
     batch: bool,
     body: usize,
@@ -38,7 +38,7 @@ const PROPERTIES: &str = r#"{"queue": "orders",
 const RAW: &str = r#"{"queue": "orders"}"#;
 
 /// All that are counted.
-pub(crate) const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 7] = [
     Scenario { name: "raw, 50 B", send: RAW, batch: false, body: 50, together: 1 },
     Scenario { name: "raw, 4 KiB", send: RAW, batch: false, body: 4096, together: 1 },
     Scenario { name: "template, 50 B", send: TEMPLATE, batch: false, body: 50, together: 1 },
@@ -56,7 +56,7 @@ const PATIENCE: u64 = 11_000;
 
 impl Scenario {
     /// Whether it is one to be played for long: each request has a callout of its own, or shares.
-    pub(crate) fn endures(&self) -> bool {
+    pub fn endures(&self) -> bool {
         self.body == 50 && std::ptr::eq(self.send, RAW)
     }
 
@@ -64,7 +64,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When the module does not take the configuration.
-    pub(crate) fn start(&self, wasm: &[u8]) -> Result<Worker, Error> {
+    pub fn start(&self, wasm: &[u8]) -> Result<Worker, Error> {
         let batch = if self.batch { r#", "delivery": {"batch": {}}"# } else { "" };
         let send = self.send;
         let configuration = format!(
@@ -80,7 +80,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When one is not.
-    pub(crate) fn play(&self, worker: &mut Worker, requests: usize) -> Result<(), Error> {
+    pub fn play(&self, worker: &mut Worker, requests: usize) -> Result<(), Error> {
         let mut failed = 0;
         for _ in 0..requests / self.together {
             for _ in 0..self.together {
@@ -102,7 +102,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When a request is not accepted.
-    pub(crate) fn cost(&self, wasm: &[u8]) -> Result<Cost, Error> {
+    pub fn cost(&self, wasm: &[u8]) -> Result<Cost, Error> {
         let mut worker = self.start(wasm)?;
         self.play(&mut worker, WARM_UP)?;
         self.measure(&mut worker)
@@ -112,7 +112,7 @@ impl Scenario {
     ///
     /// # Errors
     /// When one is not accepted.
-    pub(crate) fn measure(&self, worker: &mut Worker) -> Result<Cost, Error> {
+    pub fn measure(&self, worker: &mut Worker) -> Result<Cost, Error> {
         let (fuel, calls, entries) = (worker.fuel()?, worker.host().calls, worker.host().entries);
         self.play(worker, COUNTED)?;
         let number = COUNTED as u64;
@@ -129,7 +129,7 @@ impl Scenario {
 /// # Errors
 /// When a request that waits for its answer gets none, the module traps, or it wants to be called
 /// when nothing waits.
-pub(crate) fn rough(worker: &mut Worker, requests: usize) -> Result<(), Error> {
+pub fn rough(worker: &mut Worker, requests: usize) -> Result<(), Error> {
     let (mut waiting, mut answered) = (0, 0);
     for number in 0..requests {
         let stream = worker.request()?;

@@ -6,7 +6,7 @@ use wasmi::{Config, Engine, Error, Func, Instance, Linker, Memory, Module, Store
 use crate::host::{Host, define};
 
 /// A worker of Envoy.
-pub(crate) struct Worker {
+pub struct Worker {
     store: Store<Host>,
     instance: Instance,
     memory: Memory,
@@ -14,9 +14,30 @@ pub(crate) struct Worker {
     next_tick: Option<u64>,
 }
 
+/// The module, ready to be instantiated.
+pub struct Compiled {
+    engine: Engine,
+    module: Module,
+    linker: Linker<Host>,
+}
+
+impl Compiled {
+    /// # Errors
+    /// When the module does not load.
+    pub fn new(wasm: &[u8]) -> Result<Self, Error> {
+        let mut config = Config::default();
+        config.consume_fuel(true);
+        let engine = Engine::new(&config);
+        let module = Module::new(&engine, wasm)?;
+        let mut linker = Linker::new(&engine);
+        define(&mut linker, &module)?;
+        Ok(Self { engine, module, linker })
+    }
+}
+
 /// How Service Bus answers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Broker {
+pub enum Broker {
     /// It has stored the message.
     Created,
     /// It refuses it.
@@ -25,7 +46,7 @@ pub(crate) enum Broker {
     Gone,
 }
 
-const ROOT: u32 = 1;
+pub(crate) const ROOT: u32 = 1;
 const FULL: u64 = u64::MAX / 2;
 /// Time between two requests.
 const PACE: u64 = 100_000;
@@ -35,24 +56,27 @@ const START: u64 = 1_767_225_600_000_000_000;
 
 /// A stream that the module knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stream(u32);
+pub struct Stream(u32);
 
 impl Worker {
     /// Starts the module with a configuration. Each request carries `body`.
     ///
     /// # Errors
     /// When the module does not load, or does not take the configuration.
-    pub(crate) fn start(wasm: &[u8], configuration: &str, body: &[u8]) -> Result<Self, Error> {
-        let mut config = Config::default();
-        config.consume_fuel(true);
-        let engine = Engine::new(&config);
-        let module = Module::new(&engine, wasm)?;
-        let mut linker = Linker::new(&engine);
-        define(&mut linker, &module)?;
+    pub fn start(wasm: &[u8], configuration: &str, body: &[u8]) -> Result<Self, Error> {
+        Self::of(&Compiled::new(wasm)?, configuration, body)
+    }
+
+    /// The same with a module that is compiled already.
+    ///
+    /// # Errors
+    /// When the module does not take the configuration.
+    pub fn of(compiled: &Compiled, configuration: &str, body: &[u8]) -> Result<Self, Error> {
+        let Compiled { engine, module, linker } = compiled;
         let host = Host::new(configuration, request_headers(body.len()), body, START);
-        let mut store = Store::new(&engine, host);
+        let mut store = Store::new(engine, host);
         store.set_fuel(FULL)?;
-        let instance = linker.instantiate_and_start(&mut store, &module)?;
+        let instance = linker.instantiate_and_start(&mut store, module)?;
         let memory = instance.get_memory(&store, "memory");
         let memory = memory.ok_or_else(|| Error::new("the module exports no memory"))?;
         let mut worker = Self { store, instance, memory, last_context: ROOT, next_tick: None };
@@ -72,7 +96,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the module traps.
-    pub(crate) fn request(&mut self) -> Result<Stream, Error> {
+    pub fn request(&mut self) -> Result<Stream, Error> {
         self.pass(PACE)?;
         self.last_context += 1;
         let id = self.last_context;
@@ -88,7 +112,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the module traps.
-    pub(crate) fn end(&mut self, stream: Stream) -> Result<(), Error> {
+    pub fn end(&mut self, stream: Stream) -> Result<(), Error> {
         self.store.data_mut().effective = stream.0;
         self.enter("proxy_on_log", &[stream.0])?;
         self.enter("proxy_on_done", &[stream.0])?;
@@ -101,7 +125,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the module traps.
-    pub(crate) fn answer(&mut self, broker: Broker) -> Result<(u64, u64), Error> {
+    pub fn answer(&mut self, broker: Broker) -> Result<(u64, u64), Error> {
         let callouts = std::mem::take(&mut self.store.data_mut().callouts);
         for callout in callouts {
             let headers = match broker {
@@ -134,7 +158,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the module traps.
-    pub(crate) fn pass(&mut self, nanoseconds: u64) -> Result<(), Error> {
+    pub fn pass(&mut self, nanoseconds: u64) -> Result<(), Error> {
         let end = self.store.data().time + nanoseconds;
         self.schedule();
         while let Some(tick) = self.next_tick.filter(|tick| *tick <= end) {
@@ -156,7 +180,7 @@ impl Worker {
     }
 
     /// Calls what the module exports; Envoy leaves out what it does not.
-    fn enter(&mut self, name: &str, arguments: &[u32]) -> Result<Option<i32>, Error> {
+    pub(crate) fn enter(&mut self, name: &str, arguments: &[u32]) -> Result<Option<i32>, Error> {
         let Some(function) = self.instance.get_func(&self.store, name) else { return Ok(None) };
         self.store.data_mut().entries += 1;
         self.call(function, arguments).map_err(|error| {
@@ -180,18 +204,23 @@ impl Worker {
     ///
     /// # Errors
     /// None, as instructions are counted.
-    pub(crate) fn fuel(&self) -> Result<u64, Error> {
+    pub fn fuel(&self) -> Result<u64, Error> {
         FULL.checked_sub(self.store.get_fuel()?).ok_or_else(|| Error::from(TrapCode::OutOfFuel))
     }
 
     /// Bytes of the module's memory.
-    pub(crate) fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         self.memory.data_size(&self.store)
     }
 
     /// What the host has seen.
-    pub(crate) fn host(&self) -> &Host {
+    pub fn host(&self) -> &Host {
         self.store.data()
+    }
+
+    /// The host, to change what the module meets.
+    pub(crate) fn host_mut(&mut self) -> &mut Host {
+        self.store.data_mut()
     }
 }
 
