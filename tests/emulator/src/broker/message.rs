@@ -31,11 +31,11 @@ pub struct Message {
 
 /// Parts of a message that came over AMQP, as they were encoded: there are types and sections that
 /// HTTP has no word for, and receivers over AMQP get them as they were.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bare {
-    /// The section `properties`; empty if the broker had to add the id.
+    /// The section `properties`; empty if the broker had to add the id, or a rule changed it.
     pub properties: Bytes,
-    /// The section `application-properties`; empty if there is none.
+    /// The section `application-properties`; empty if there is none, or a rule changed it.
     pub application_properties: Bytes,
     /// The sections of the body.
     pub body: Bytes,

@@ -144,6 +144,7 @@ fn application_properties(stored: &Stored, out: &mut Vec<u8>) {
     let message = &*stored.message;
     let changed = changed_properties(stored);
     let raw = message.bare.as_deref().map(|bare| &bare.application_properties);
+    let raw = raw.filter(|raw| !raw.is_empty());
     if changed.is_empty()
         && let Some(raw) = raw
     {
@@ -151,7 +152,7 @@ fn application_properties(stored: &Stored, out: &mut Vec<u8>) {
         return;
     }
     // What a described value stands for would be lost in the broker's own.
-    let as_sent = raw.filter(|raw| !raw.is_empty()).and_then(|raw| {
+    let as_sent = raw.and_then(|raw| {
         let value = Reader::new(raw.clone()).value().ok()?;
         match value.undescribed() {
             Value::Map(entries) => Some(entries.clone()),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub use correlation::{CorrelationFilter, Field};
 pub use sql::{Action, SqlError, SqlFilter};
 
+use bytes::Bytes;
 use parking_lot::RwLock;
 use uuid::Uuid;
 
@@ -188,6 +189,11 @@ impl Rule {
         properties.retain(|(name, _)| **name != *RULE_NAME);
         properties.push((RULE_NAME.into(), PropertyValue::Text(self.name.clone())));
         copy.properties = properties.into();
+        if let Some(bare) = &mut copy.bare {
+            // They say what the message said before.
+            bare.properties = Bytes::new();
+            bare.application_properties = Bytes::new();
+        }
         Ok(Outcome::Changed(Arc::new(copy)))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Weak;
 
 use bytes::Bytes;
 
-use super::super::{BrokerProperties, Form};
+use super::super::{Bare, BrokerProperties, Form};
 use super::*;
 
 fn rule(name: &str, filter: Filter, action: Option<&str>) -> Rule {
@@ -32,6 +32,7 @@ fn message() -> Arc<Message> {
         properties: [("n".into(), PropertyValue::Integer(5))].into(),
         form: Form::Single,
         request: Weak::new(),
+        bare: None,
     })
 }
 
@@ -81,6 +82,23 @@ fn a_rule_that_fails_takes_nothing_from_the_others() {
              string."
         )
     );
+}
+
+#[test]
+fn what_an_action_changes_is_not_sent_as_it_was_encoded() {
+    let mut sent = Arc::unwrap_or_clone(message());
+    let section = Bytes::from_static(b"encoded");
+    sent.bare = Some(Box::new(Bare {
+        properties: section.clone(),
+        application_properties: section.clone(),
+        body: section.clone(),
+        ..Bare::default()
+    }));
+    let rules = rules([rule("changed", Filter::True, Some("SET n = 6"))]);
+    let Selected { copies, .. } = rules.select(&Arc::new(sent), &Uuid::nil);
+    let bare = copies[0].bare.as_deref().unwrap();
+    assert!(bare.properties.is_empty() && bare.application_properties.is_empty());
+    assert_eq!(bare.body, section);
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(super) fn message(properties: &[(&str, PropertyValue)]) -> Message {
         properties: named.collect(),
         form: Form::Single,
         request: Weak::new(),
+        bare: None,
     }
 }
 
