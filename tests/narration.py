@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from http import HTTPStatus
 
+import needs
 from clients.answer import Answer
 from processes.program import ProgramFailed
 
@@ -24,7 +25,7 @@ def tell(story: Callable[[], None]) -> int:
         story()
     except KeyboardInterrupt:
         print("\nStopped.")
-    except (ProgramFailed, Surprise) as error:
+    except (needs.Missing, ProgramFailed, Surprise) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     return 0

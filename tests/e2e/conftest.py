@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import needs
 from clients.customer import Customer
 from configuration.gateway import GatewayConfiguration, upstream_cluster
 from configuration.identities import KINDS, Kind
@@ -23,12 +24,28 @@ from servers.upstream import Upstream, answers
 
 Launch = Callable[..., Envoy]
 
+# Groups of tests/needs.py, by the fixtures that start what they name.
+NEEDED_BY = {"shared_order_parts": "redis", "shared_browser": "browser"}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("real Envoy")
     group.addoption("--envoy", action="append", default=[], help="an Envoy binary; may be repeated")
     group.addoption("--target-dir", default="target", help="where cargo has put what it built")
     group.addoption("--package", type=Path, help="what `make package` has made, to be tested")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(group): what the test needs, of tests/needs.py")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a test where what it needs is not there; in CI the test then fails."""
+    groups = [mark.args[0] for mark in item.iter_markers("needs")]
+    groups += [group for fixture, group in NEEDED_BY.items() if fixture in item.fixturenames]
+    for group in groups:
+        if refusal := needs.refusal(group):
+            (pytest.fail if needs.in_ci() else pytest.skip)(refusal)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -132,6 +132,7 @@ WELL = {
 }
 
 
+@pytest.mark.needs("prometheus")
 def test_rules_are_well_formed() -> None:
     promtool("check", "rules", str(ALERTS))
 
@@ -144,6 +145,7 @@ def test_each_alert_says_what_to_do_in_a_line() -> None:
         assert len(runbook) > 40 and "\n" not in runbook, rule
 
 
+@pytest.mark.needs("prometheus")
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_fires_and_tells_of_what(rule: dict, tmp_path: Path) -> None:
     series, labels, summary = SICK[rule["alert"]]
@@ -155,6 +157,7 @@ def test_an_alert_fires_and_tells_of_what(rule: dict, tmp_path: Path) -> None:
     play(tmp_path, series, f"{minutes}m", {rule["alert"]: [fired]})
 
 
+@pytest.mark.needs("prometheus")
 def test_no_alert_fires_when_all_is_well(tmp_path: Path) -> None:
     play(tmp_path, WELL, "90m", {rule["alert"]: [] for rule in RULES})
 

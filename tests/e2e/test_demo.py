@@ -11,6 +11,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from clients import http1
 from contract import assert_accepted
 from processes.program import ROOT, Program
@@ -28,6 +30,7 @@ def test_the_demo_shows_a_message_and_ends(
     assert_nothing_left(tmp_path)
 
 
+@pytest.mark.needs("redis")
 def test_the_order_scenario_is_told_to_its_end(
     envoy_binary: Path, target_dir: Path, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from clients import http1
@@ -139,6 +140,7 @@ def test_all_shipped_tags_are_the_same(module: Path) -> None:
     assert yaml.safe_load(proxy["spec"]["bootstrap"]["value"]) == {"stats_config": tags}
 
 
+@pytest.mark.needs("prometheus")
 def test_prometheus_makes_the_same_labels_where_envoy_does_not(
     launch: Callable[..., Envoy], module: Path, emulator: Emulator, tmp_path: Path
 ) -> None:
@@ -183,6 +185,7 @@ def by_labels(series: list[dict[str, str]]) -> list[tuple[tuple[str, str], ...]]
     )
 
 
+@pytest.mark.needs("prometheus")
 def test_grafana_asks_in_prometheus_language(tmp_path: Path) -> None:
     panels = json.loads(DASHBOARD.read_text())["panels"]
     expressions = [target["expr"] for panel in panels for target in panel.get("targets", [])]

@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from processes.program import PATIENCE_SECONDS, Program, ProgramFailed
-
-MISSING = """\
-{} is not there, and the emulator's page is tested in a real browser. Install Chromium and its
-driver (Debian: apt-get install chromium chromium-driver; Fedora: dnf install chromium
-chromedriver) or name them with CHROMIUM=/path/to/chromium CHROMEDRIVER=/path/to/chromedriver."""
+import needs
+from processes.program import PATIENCE_SECONDS, Program
 
 # https://www.w3.org/TR/webdriver2/#elements
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -26,7 +21,10 @@ class Browser:
     """One window. What is not there yet is waited for."""
 
     def __init__(self, folder: Path):
-        driver, chromium = _find("CHROMEDRIVER", "chromedriver"), _find("CHROMIUM", "chromium")
+        driver, chromium = (
+            needs.program("browser", "CHROMEDRIVER"),
+            needs.program("browser", "CHROMIUM"),
+        )
         self._session = ""
         self._program = Program(
             "chromedriver",
@@ -143,11 +141,3 @@ def _arguments(folder: Path) -> list[str]:
         # Its sandbox does not work for root, as whom tests run in containers.
         *(["--no-sandbox"] if os.geteuid() == 0 else []),
     ]
-
-
-def _find(variable: str, name: str) -> str:
-    wanted = os.environ.get(variable, name)
-    found = shutil.which(wanted)
-    if found is None:
-        raise ProgramFailed(MISSING.format(wanted))
-    return found

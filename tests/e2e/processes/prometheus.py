@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,9 +10,9 @@ from urllib.parse import urlencode
 
 import yaml
 
+import needs
 from processes.envoy import Envoy
-from processes.program import ROOT, Program, ProgramFailed, on_free_port
-from processes.promtool import MISSING
+from processes.program import ROOT, Program, on_free_port
 
 SHIPPED = ROOT / "envoy" / "observability" / "prometheus.yaml"
 
@@ -23,10 +21,7 @@ class Prometheus:
     """Prometheus on a free port of the loopback interface."""
 
     def __init__(self, gateways: dict[str, Envoy], folder: Path):
-        name = os.environ.get("PROMETHEUS", "prometheus")
-        binary = shutil.which(name)
-        if binary is None:
-            raise ProgramFailed(MISSING.format(name))
+        binary = needs.program("prometheus", "PROMETHEUS")
         document = yaml.safe_load(SHIPPED.read_text())
         document["global"]["scrape_interval"] = "1s"
         document["rule_files"] = [str(SHIPPED.parent / name) for name in document["rule_files"]]

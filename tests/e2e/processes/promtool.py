@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 
-from processes.program import PATIENCE_SECONDS, ProgramFailed
-
-MISSING = """\
-{} is not there, and what is shipped for Prometheus is tested with it. Install Prometheus
-(Debian, Ubuntu: apt-get install prometheus; Fedora: dnf install golang-github-prometheus; macOS:
-brew install prometheus) or name it and its tool with PROMETHEUS=/path and PROMTOOL=/path."""
+import needs
+from processes.program import PATIENCE_SECONDS
 
 
 def promtool(*arguments: str) -> None:
     """Runs the tool, which must find nothing wrong."""
-    name = os.environ.get("PROMTOOL", "promtool")
-    tool = shutil.which(name)
-    if tool is None:
-        raise ProgramFailed(MISSING.format(name))
+    tool = needs.program("prometheus", "PROMTOOL")
     done = subprocess.run(
         [tool, *arguments],
         capture_output=True,

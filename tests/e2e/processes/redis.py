@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 from pathlib import Path
 
-from processes.program import Program, ProgramFailed, on_free_port
+import needs
+from processes.program import Program, on_free_port
 
 TIMEOUT_SECONDS = 10
-
-MISSING = """\
-redis-server is not there, and the order scenario needs a real one. Install it
-(Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis; macOS: brew install redis)
-or name one with REDIS_SERVER=/path/to/redis-server."""
 
 
 class Redis:
     """`redis-server` on a free port of the loopback interface."""
 
     def __init__(self, folder: Path):
-        binary = shutil.which(os.environ.get("REDIS_SERVER", "redis-server"))
-        if binary is None:
-            raise ProgramFailed(MISSING)
+        binary = needs.program("redis", "REDIS_SERVER")
         on_free_port(lambda port: self._start(port, binary, folder))
 
     @property

@@ -13,6 +13,7 @@ use crate::server::Redis;
 const WEEK: u64 = 7 * 24 * 3600;
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn an_order_is_completed_and_its_status_kept_for_a_week() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     bus.send("m-1", &order("t-1")).await;
@@ -36,6 +37,7 @@ async fn an_order_is_completed_and_its_status_kept_for_a_week() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn an_order_in_hand_is_processing() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     let mut worker = bus.worker(&redis);
@@ -56,6 +58,7 @@ async fn an_order_in_hand_is_processing() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn a_message_that_comes_again_is_not_worked_on_again() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     let worker = bus.worker(&redis);
@@ -73,6 +76,7 @@ async fn a_message_that_comes_again_is_not_worked_on_again() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn a_message_in_another_workers_hands_is_left_to_it() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     let held = Duration::from_secs(60);
@@ -87,6 +91,7 @@ async fn a_message_in_another_workers_hands_is_left_to_it() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn an_order_whose_claim_was_lost_is_not_carried_out() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     let mut worker = bus.worker(&redis);
@@ -104,6 +109,7 @@ async fn an_order_whose_claim_was_lost_is_not_carried_out() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn a_poison_order_fails_and_is_dead_lettered_after_its_deliveries() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     let worker = bus.worker(&redis);
@@ -126,6 +132,7 @@ async fn a_poison_order_fails_and_is_dead_lettered_after_its_deliveries() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn a_message_without_an_id_of_an_order_fails_under_its_own() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     bus.send("m-1", "no order").await;
@@ -139,6 +146,7 @@ async fn a_message_without_an_id_of_an_order_fails_under_its_own() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn a_lock_is_renewed_while_an_order_takes_longer() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     let mut worker = bus.worker(&redis);

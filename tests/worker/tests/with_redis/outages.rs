@@ -30,6 +30,7 @@ async fn wait_for_completion(redis: &Redis, tracking_id: &str) {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn no_message_is_taken_while_the_store_is_away() {
     let (mut redis, bus) = (Redis::start(), Bus::start().await);
     let worker = bus.worker(&redis);
@@ -48,6 +49,7 @@ async fn no_message_is_taken_while_the_store_is_away() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn a_message_is_given_back_when_the_store_goes_away_during_the_work() {
     let (mut redis, bus) = (Redis::start(), Bus::start().await);
     let mut worker = bus.worker(&redis);
@@ -65,6 +67,7 @@ async fn a_message_is_given_back_when_the_store_goes_away_during_the_work() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn an_order_whose_message_could_not_be_completed_is_done_once() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     bus.arm(&json!({"fault": {"status": 500}, "operation": "complete", "count": 1})).await;
@@ -79,6 +82,7 @@ async fn an_order_whose_message_could_not_be_completed_is_done_once() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn a_worker_outlives_a_queue_that_refuses() {
     let (redis, bus) = (Redis::start(), Bus::start().await);
     bus.arm(&json!({"fault": {"status": 503}, "operation": "peek_lock", "count": 2})).await;

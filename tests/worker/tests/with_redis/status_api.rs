@@ -18,6 +18,7 @@ async fn start(redis: &Redis) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn a_known_order_is_answered_with_what_the_store_holds() {
     let redis = Redis::start();
     let origin = start(&redis).await;
@@ -32,6 +33,7 @@ async fn a_known_order_is_answered_with_what_the_store_holds() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn an_order_that_nobody_knows_is_not_found() {
     let redis = Redis::start();
     let answer = ask(&start(&redis).await, "GET /order:status:t-1", "", "").await;
@@ -40,6 +42,7 @@ async fn an_order_that_nobody_knows_is_not_found() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn other_keys_and_methods_are_refused() {
     let redis = Redis::start();
     let origin = start(&redis).await;
@@ -56,6 +59,7 @@ async fn other_keys_and_methods_are_refused() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
 async fn without_the_store_there_is_no_answer_to_give() {
     let mut redis = Redis::start();
     let origin = start(&redis).await;
