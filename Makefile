@@ -31,6 +31,8 @@ NEWEST_ENVOY := $(lastword $(ENVOYS))
 
 # Arguments for pytest, such as PYTEST='-k trailers'.
 PYTEST ?=
+# Tests against real Envoys that run at a time. They wait more than they compute.
+PARALLEL ?= 4
 
 # Arguments for the benchmark, such as BENCH='--connections 64 --bodies 50 --rounds 3'. QUICK=1 is
 # enough to see a large difference.
@@ -74,8 +76,8 @@ test-worker: toolchain ## Run the tests of the order scenario's worker (needs Re
 	@if $(NEEDS) has redis; then $(CARGO) test -p order-worker --test with_redis -- --ignored; else $(NEEDS) report redis; fi
 
 test-e2e: build command tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
-	@echo "make: testing on $(words $(ENVOYS)) versions of Envoy"
-	$(VENV)/bin/python -m pytest tests/e2e $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+	@echo "make: testing on $(words $(ENVOYS)) versions of Envoy, $(PARALLEL) tests at a time"
+	$(VENV)/bin/python -m pytest tests/e2e -n $(PARALLEL) $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
 soak: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send a million requests while everything fails, and watch memory
 	@$(SCRIPT) tests/soak.py --envoy=$(NEWEST_ENVOY) $(SOAK)
@@ -165,6 +167,17 @@ package-check: package ## Make the package again in another place, and compare
 	$(PYTHON) "$$other/.ci/package.py" --wasm-opt=$(CURDIR)/target/node/node_modules/.bin/wasm-opt \
 	  --build-dir="$$other/build" "$$other/package" && \
 	diff -r $(PACKAGED) "$$other/package" && echo "make: both packages are the same, byte for byte"
+
+# What crates may come in, by deny.toml.
+DENY := target/deny/bin/cargo-deny
+
+.PHONY: check-dependencies
+check-dependencies: toolchain $(DENY) ## Check licences and sources of all crates
+	$(DENY) --workspace --locked check licenses bans sources
+
+$(DENY): .ci/requirements.txt | $(PACKAGES)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target target/deny -r $<
+	@touch $@
 
 clean: ## Remove all that the other targets have made
 	rm -rf target $(VENV)
