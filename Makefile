@@ -77,7 +77,7 @@ test-worker: toolchain ## Run the tests of the order scenario's worker (needs Re
 
 test-e2e: build command tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
 	@echo "make: testing on $(words $(ENVOYS)) versions of Envoy, $(PARALLEL) tests at a time"
-	$(VENV)/bin/python -m pytest tests/e2e -n $(PARALLEL) $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+	$(VENV)/bin/python -m pytest tests/e2e -n $(PARALLEL) --dist loadgroup $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
 soak: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send a million requests while everything fails, and watch memory
 	@$(SCRIPT) tests/soak.py --envoy=$(NEWEST_ENVOY) $(SOAK)

@@ -27,6 +27,16 @@ Launch = Callable[..., Envoy]
 # Groups of tests/needs.py, by the fixtures that start what they name.
 NEEDED_BY = {"shared_order_parts": "redis", "shared_browser": "browser"}
 
+# Envoys that serve many tests. Each is started once, so these tests run in one of the processes.
+SHARED = (
+    "shared_order_gateway",
+    "shared_broker_gateway",
+    "shared_gateway",
+    "mode",
+    "passing_gateway",
+    "retrying_gateway",
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("real Envoy")
@@ -37,6 +47,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(group): what the test needs, of tests/needs.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Names the tests that run one after the other where pytest runs several at a time."""
+    for item in items:
+        fixture = next((name for name in SHARED if name in item.fixturenames), None)
+        if fixture:
+            own = item.callspec.params
+            parts = [fixture, envoy.version(own["envoy_binary"]), own.get(fixture)]
+            item.add_marker(pytest.mark.xdist_group("-".join(filter(None, parts))))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from clients.load import Load
 from configuration.gateway import GatewayConfiguration
-from configuration.identities import FEW
+from configuration.identities import TWO
 from contract import assert_accepted, assert_refused
 from processes.emulator import Emulator
 from processes.envoy import Envoy
@@ -23,7 +23,7 @@ from servers.upstream import Upstream, answers
 LIFE = 12
 
 
-@pytest.mark.parametrize("kind", FEW, indirect=True)
+@pytest.mark.parametrize("kind", TWO, indirect=True)
 def test_tokens_are_renewed_under_load_and_nothing_is_lost(
     launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
@@ -38,7 +38,7 @@ def test_tokens_are_renewed_under_load_and_nothing_is_lost(
     assert emulator.refused() == []
 
 
-@pytest.mark.parametrize("kind", FEW, indirect=True)
+@pytest.mark.parametrize("kind", TWO, indirect=True)
 def test_answers_go_on_while_the_one_question_for_the_next_token_waits(
     launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
@@ -58,7 +58,7 @@ def test_answers_go_on_while_the_one_question_for_the_next_token_waits(
     assert emulator.refused() == []
 
 
-@pytest.mark.parametrize("kind", FEW, indirect=True)
+@pytest.mark.parametrize("kind", TWO, indirect=True)
 def test_a_valid_token_is_used_while_its_renewal_fails(
     launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:
@@ -77,7 +77,7 @@ def test_a_valid_token_is_used_while_its_renewal_fails(
         assert_accepted(answer)
 
 
-@pytest.mark.parametrize("kind", FEW, indirect=True)
+@pytest.mark.parametrize("kind", TWO, indirect=True)
 def test_a_token_that_ends_while_its_renewal_fails_is_told_and_comes_back(
     launch, fetching: GatewayConfiguration, tokens: TokenService, emulator: Emulator
 ) -> None:

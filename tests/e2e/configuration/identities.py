@@ -54,3 +54,5 @@ KINDS = {
 }
 # One of each protocol, where the way to ask makes no difference.
 FEW = ["imds", "app service", "client secret"]
+# One of each form of answer: when a token ends as text, or in how many seconds.
+TWO = ["imds", "client secret"]

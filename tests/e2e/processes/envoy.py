@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -148,6 +149,7 @@ def validate(
     )
 
 
+@functools.cache
 def version(binary: Path) -> str:
     """The version that the binary gives itself, such as `1.40.0`."""
     answer = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=True)
