@@ -50,7 +50,7 @@ MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --e
   demo-orders run clean toolchain needs-tests needs-node needs-redis needs-venv
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: toolchain ## Build the module that Envoy loads
 	$(CARGO) build --release --target wasm32-wasip1 --lib -p envoy-service-bus
