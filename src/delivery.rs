@@ -72,8 +72,11 @@ pub struct Submission {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Make a callout; answer with `refused` or, in the end, `answered`.
-    Dispatch(AttemptId, Callout),
+    /// Make a callout; answer with `refused` or, in the end, `answered`. The event is for log and
+    /// metrics if Envoy takes it.
+    Dispatch(AttemptId, Callout, Option<Event>),
+    /// Envoy was to answer a callout and has not: what still comes of it is of no use.
+    Forget(AttemptId),
     /// Tell a request what became of its message.
     Settle(StreamId, Settlement),
     /// For log and metrics.
@@ -197,7 +200,7 @@ impl Delivery {
         }
         self.open += 1;
         let purpose = Purpose::Lookup { stream, cluster: Rc::clone(&inquiry.cluster) };
-        self.dispatch(purpose, inquiry.callout());
+        self.dispatch(purpose, inquiry.callout(), None);
     }
 
     fn is_full(&mut self, stream: StreamId, size: usize) -> bool {
@@ -229,7 +232,9 @@ impl Delivery {
                 let failure = error.failure(&cluster, Reason::LookupUnavailable);
                 self.settle_lookup(stream, Outcome::Failed(failure));
             }
-            Purpose::Send { parcel, ticket, .. } => self.send_refused(parcel, ticket, error),
+            Purpose::Send { parcel, ticket, .. } => {
+                self.send_refused(attempt, parcel, ticket, error);
+            }
             Purpose::Token { way } => self.token_refused(way, error),
         }
     }
@@ -281,6 +286,7 @@ impl Delivery {
             self.attempts.iter().filter(|(_, a)| forgotten(a)).map(|(id, _)| *id).collect();
         for id in ids {
             if let Some(Attempt { mut purpose, .. }) = self.attempts.remove(&id) {
+                self.effects.push_back(Effect::Forget(id));
                 // It tells the breaker nothing: a clock that was set forward looks the same. A
                 // probe's time is over by now, and another may take its place.
                 if let Purpose::Send { ticket, .. } = &mut purpose {
@@ -332,12 +338,12 @@ impl Delivery {
         self.last_id
     }
 
-    fn dispatch(&mut self, purpose: Purpose, callout: Callout) {
+    fn dispatch(&mut self, purpose: Purpose, callout: Callout, taken: Option<Event>) {
         let give_up = self.clock.steady.saturating_add(callout.timeout).saturating_add(GRACE);
         let id = AttemptId(self.next_id());
         self.attempts.insert(id, Attempt { purpose, give_up });
         self.patrol.get_or_insert(self.clock.steady.saturating_add(PATROL));
-        self.effects.push_back(Effect::Dispatch(id, callout));
+        self.effects.push_back(Effect::Dispatch(id, callout, taken));
     }
 
     fn settle_lookup(&mut self, stream: StreamId, outcome: Outcome) {

@@ -24,18 +24,21 @@ pub(super) struct Ticket {
     probe: bool,
 }
 
-impl Ticket {
-    pub(super) fn is_probe(self) -> bool {
-        self.probe
-    }
-}
-
 /// Whether a send may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     Admitted(Ticket),
     /// For so long.
     Refused(Duration),
+}
+
+/// What the end of a send says about the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Success,
+    Failure,
+    /// Nothing: the broker was not asked.
+    None,
 }
 
 /// What a result has done.
@@ -111,16 +114,16 @@ impl Breaker {
     pub(super) fn report(
         &mut self,
         ticket: Ticket,
-        healthy: bool,
+        signal: Signal,
         now: Duration,
         shared: &dyn Shared,
     ) -> Option<Change> {
-        if healthy && !self.failing {
+        if signal == Signal::Success && !self.failing {
             return None;
         }
         for _ in 0..TRIES {
             let (state, version) = self.load(shared);
-            let (phase, change) = self.after(state, ticket, healthy, now)?;
+            let (phase, change) = self.after(state, ticket, signal, now)?;
             let epoch = state.epoch.wrapping_add(u32::from(change.is_some()));
             if self.store(State { epoch, phase }, version, shared) {
                 self.failing = phase != Phase::Closed { failures: 0 };
@@ -135,23 +138,31 @@ impl Breaker {
         &self,
         State { epoch, phase }: State,
         ticket: Ticket,
-        healthy: bool,
+        signal: Signal,
         now: Duration,
     ) -> Option<(Phase, Option<Change>)> {
         if ticket.epoch != epoch {
             return None;
         }
-        match (phase, healthy) {
-            (Phase::Closed { failures: 0 }, true) | (Phase::Open { .. }, _) => None,
-            (Phase::Closed { .. }, true) => Some((Phase::Closed { failures: 0 }, None)),
-            (Phase::Closed { failures }, false) if failures + 1 < self.config.failures => {
+        match (phase, signal) {
+            (Phase::Closed { failures: 0 }, Signal::Success)
+            | (Phase::Closed { .. }, Signal::None)
+            | (Phase::Open { .. }, _) => None,
+            (Phase::Closed { .. }, Signal::Success) => Some((Phase::Closed { failures: 0 }, None)),
+            (Phase::Closed { failures }, Signal::Failure)
+                if failures + 1 < self.config.failures =>
+            {
                 Some((Phase::Closed { failures: failures + 1 }, None))
             }
             (Phase::Probing { .. }, _) if !ticket.probe => None,
-            (Phase::Probing { .. }, true) => {
+            (Phase::Probing { .. }, Signal::Success) => {
                 Some((Phase::Closed { failures: 0 }, Some(Change::Closed)))
             }
-            (Phase::Closed { .. } | Phase::Probing { .. }, false) => {
+            // The next one to come is the probe.
+            (Phase::Probing { .. }, Signal::None) => {
+                Some((Phase::Open { since: now.saturating_sub(self.config.open_for) }, None))
+            }
+            (Phase::Closed { .. } | Phase::Probing { .. }, Signal::Failure) => {
                 Some((Phase::Open { since: now }, Some(Change::Opened)))
             }
         }

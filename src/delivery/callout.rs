@@ -140,7 +140,7 @@ pub(super) fn send(
 }
 
 impl DispatchError {
-    /// What it means for whoever asked; `unavailable` where the cluster is there but does not serve.
+    /// What it means for who asked; `unavailable` where the cluster is there but does not serve.
     pub(super) fn failure(self, cluster: &str, unavailable: Reason) -> Failure {
         match self {
             Self::UnknownCluster => Failure::new(

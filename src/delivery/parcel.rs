@@ -38,7 +38,10 @@ impl Job {
     pub(super) fn second(&self, reason: Reason) -> Option<&Rc<Fallback>> {
         let fallback = self.fallback.as_ref()?;
         let elsewhere = match reason {
-            Reason::BrokerUnreachable | Reason::CircuitOpen | Reason::Throttled => true,
+            Reason::BrokerUnreachable
+            | Reason::CircuitOpen
+            | Reason::Overloaded
+            | Reason::Throttled => true,
             reason => reason.is_doubtful(),
         };
         let doubt = self.in_doubt || reason.is_doubtful();

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::breaker::{Change, Entry, Ticket};
+use super::breaker::{Change, Entry, Signal, Ticket};
 use super::event::Namespace;
 use super::lane::Arrival;
 use super::parcel::{Job, Parcel};
 use super::verdict::Verdict;
 use super::way::{Way, is_late};
-use super::{Answer, Delivery, DispatchError, Event, ParcelId, Purpose, Timer, callout};
+use super::{Answer, AttemptId, Delivery, DispatchError, Event, ParcelId, Purpose, Timer, callout};
 use crate::config::Destination;
 use crate::credentials::{Access, Stamp};
 use crate::reply::{Failure, Outcome, Reason, Served, Settlement};
@@ -103,12 +103,14 @@ impl Delivery {
         }
         let messages = parcel.jobs.len();
         self.parcels.insert(id, parcel);
-        self.tell(Event::Sent { namespace, messages, bytes });
-        self.dispatch(Purpose::Send { parcel: id, ticket, stamp }, callout);
+        let sent = Event::Sent { namespace, messages, bytes };
+        self.dispatch(Purpose::Send { parcel: id, ticket, stamp }, callout, Some(sent));
     }
 
+    /// Envoy has not begun a send.
     pub(super) fn send_refused(
         &mut self,
+        attempt: AttemptId,
         id: ParcelId,
         ticket: Option<Ticket>,
         error: DispatchError,
@@ -117,18 +119,29 @@ impl Delivery {
         for job in &mut parcel.jobs {
             job.attempts = job.attempts.saturating_sub(1);
         }
-        // A cluster that is not there says nothing about the broker, but a probe must end.
-        let unavailable = error == DispatchError::Unavailable;
-        if unavailable || ticket.is_some_and(Ticket::is_probe) {
-            self.report(parcel.way, ticket, false);
-        }
+        self.report(parcel.way, ticket, Signal::None);
         let Some(way) = self.ways.get(parcel.way) else { return self.end(parcel) };
-        let failure = error.failure(&way.destination.cluster, Reason::BrokerUnreachable);
-        if unavailable {
-            self.repeat(id, parcel, failure, None)
-        } else {
-            self.fail(parcel, &failure)
+        let cluster = Rc::clone(&way.destination.cluster);
+        // Envoy says the same of a cluster without a healthy host and of one at its limits.
+        let unavailable = match self.is_used(&cluster, attempt) {
+            true => Reason::Overloaded,
+            false => Reason::BrokerUnreachable,
+        };
+        let failure = error.failure(&cluster, unavailable);
+        match error {
+            DispatchError::Unavailable => self.repeat(id, parcel, failure, None),
+            DispatchError::UnknownCluster => self.fail(parcel, &failure),
         }
+    }
+
+    /// Whether a send from before an attempt is on its way through a cluster. What came later may
+    /// be refused as well.
+    fn is_used(&self, cluster: &str, attempt: AttemptId) -> bool {
+        self.attempts.range(..attempt).any(|(_, other)| {
+            let Purpose::Send { parcel, .. } = &other.purpose else { return false };
+            let way = self.parcels.get(parcel).and_then(|parcel| self.ways.get(parcel.way));
+            way.is_some_and(|way| &*way.destination.cluster == cluster)
+        })
     }
 
     pub(super) fn send_answered(
@@ -139,8 +152,8 @@ impl Delivery {
         answer: &Answer,
     ) {
         let Some(mut parcel) = self.parcels.remove(&id) else { return };
-        let Verdict { outcome, healthy, again, wish } = answer.verdict();
-        self.report(parcel.way, ticket, healthy);
+        let Verdict { outcome, signal, again, wish } = answer.verdict();
+        self.report(parcel.way, ticket, signal);
         self.leave_lane(&mut parcel);
         let failure = match outcome {
             Outcome::Failed(failure) => failure,
@@ -298,10 +311,10 @@ impl Delivery {
         }
     }
 
-    fn report(&mut self, way: usize, ticket: Option<Ticket>, healthy: bool) {
+    fn report(&mut self, way: usize, ticket: Option<Ticket>, signal: Signal) {
         let Some(way) = self.ways.get_mut(way) else { return };
         let (Some(breaker), Some(ticket)) = (&mut way.breaker, ticket) else { return };
-        let change = breaker.report(ticket, healthy, self.clock.day, self.shared.as_ref());
+        let change = breaker.report(ticket, signal, self.clock.day, self.shared.as_ref());
         let namespace = Namespace(Rc::clone(&way.destination));
         match change {
             Some(Change::Opened) => self.tell(Event::BreakerOpened { namespace }),

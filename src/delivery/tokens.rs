@@ -20,7 +20,7 @@ impl Delivery {
             && let Some(callout) = way.signer.poll(self.clock.day, random, self.shared.as_ref())
         {
             way.fetching = true;
-            self.dispatch(Purpose::Token { way: index }, callout);
+            self.dispatch(Purpose::Token { way: index }, callout, None);
         }
         self.tell_of_tokens(index);
         self.send_waiting(index);

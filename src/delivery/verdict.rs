@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::breaker::Signal;
 use super::broker_error::{BrokerError, detail};
 use super::retry_after;
 use crate::headers::Headers;
@@ -43,7 +44,7 @@ const CONNECT_ERROR: &str = "upstream connect error";
 pub(super) struct Verdict {
     pub(super) outcome: Outcome,
     /// Whether Service Bus is there and at work, whatever it says to this message.
-    pub(super) healthy: bool,
+    pub(super) signal: Signal,
     /// Whether the same may succeed later.
     pub(super) again: bool,
     /// How long the broker asks to wait before.
@@ -56,20 +57,28 @@ impl Answer {
         let from_broker = self.headers.first("x-envoy-upstream-service-time").is_some();
         let status = self.status().filter(|_| from_broker);
         let Outcome::Failed(failure) = &outcome else {
-            return Verdict { outcome, healthy: true, again: false, wish: None };
+            return Verdict { outcome, signal: Signal::Success, again: false, wish: None };
         };
-        // A message that the broker refuses with a 500 says nothing against the broker.
-        let refused = failure.reason == Reason::MessageRejected;
-        let healthy = status.is_some_and(|status| status < 500 || refused);
+        let signal = match failure.reason {
+            // Envoy's own limits have kept it here.
+            Reason::Overloaded => Signal::None,
+            // A message that the broker refuses with a 500 says nothing against the broker.
+            Reason::MessageRejected => Signal::Success,
+            _ if status.is_some_and(|status| status < 500) => Signal::Success,
+            _ => Signal::Failure,
+        };
         let again = match failure.reason {
-            Reason::BrokerUnreachable | Reason::OutcomeUnknown | Reason::Throttled => true,
+            Reason::BrokerUnreachable
+            | Reason::OutcomeUnknown
+            | Reason::Overloaded
+            | Reason::Throttled => true,
             Reason::BrokerError => status.is_some_and(|status| status >= 500),
             _ => false,
         };
         let asked = failure.reason == Reason::Throttled;
         let header = retry_after::retry_after(&self.headers).filter(|_| asked);
         let wish = header.or_else(|| wish(&self.detail()).filter(|_| from_broker));
-        Verdict { outcome, healthy, again, wish }
+        Verdict { outcome, signal, again, wish }
     }
 
     /// The broker's clock, by its `date`.
@@ -125,16 +134,13 @@ impl Answer {
         self.headers.first_text(":status").and_then(|status| status.parse().ok())
     }
 
-    /// A failure to connect is the one case in which nothing was sent. Envoy tells it from a reset
-    /// after the request only in its text, whose wording is its own to change, so whatever is not
-    /// recognised counts as unknown: the safe side.
+    /// A failure before there was a connection is the one case in which nothing was sent. Envoy tells
+    /// it from a reset after the request only in its text, whose wording is its own to change, so
+    /// whatever is not recognised counts as unknown: the safe side.
     fn envoys_own(&self, status: u16) -> Outcome {
         let text = self.text();
-        let reason = if status == 503 && not_connected(&text) {
-            Reason::BrokerUnreachable
-        } else {
-            Reason::OutcomeUnknown
-        };
+        let unsent = if status == 503 { unsent(&text) } else { None };
+        let reason = unsent.unwrap_or(Reason::OutcomeUnknown);
         failed(reason, format!("Envoy answered {status}: {text}"))
     }
 
@@ -165,13 +171,18 @@ fn wish(detail: &str) -> Option<Duration> {
 /// Envoy's words for the resets that come before a connection: `Http::Utility::resetReasonToString`.
 /// After a try of a cluster's own `retry_policy` it says "retried and the latest reset reason", and
 /// nothing of the tries before, which may have been sent.
-fn not_connected(text: &str) -> bool {
-    const REASONS: [&str; 4] =
-        ["remote connection failure", "local connection failure", "connection timeout", "overflow"];
-    let reason = text
-        .strip_prefix(CONNECT_ERROR)
-        .and_then(|text| text.strip_prefix(" or disconnect/reset before headers. reset reason: "));
-    reason.is_some_and(|reason| REASONS.iter().any(|known| reason.starts_with(known)))
+fn unsent(text: &str) -> Option<Reason> {
+    const REASONS: [(&str, Reason); 4] = [
+        ("remote connection failure", Reason::BrokerUnreachable),
+        ("local connection failure", Reason::BrokerUnreachable),
+        ("connection timeout", Reason::BrokerUnreachable),
+        // The limits of the cluster, found out after a wait for a connection.
+        ("overflow", Reason::Overloaded),
+    ];
+    let said = text
+        .strip_prefix(CONNECT_ERROR)?
+        .strip_prefix(" or disconnect/reset before headers. reset reason: ")?;
+    REASONS.iter().find(|(words, _)| said.starts_with(words)).map(|(_, reason)| *reason)
 }
 
 fn failed(reason: Reason, cause: String) -> Outcome {
@@ -239,7 +250,8 @@ mod tests {
                 format!("<Error><Code>{status}</Code><Detail>TrackingId:1_G1</Detail></Error>");
             let answer = answer(&status.to_string(), true, &body);
             assert_eq!(verdict(&answer), reason, "{status}");
-            assert_eq!(answer.verdict().healthy, status < 500, "{status}");
+            let signal = if status < 500 { Signal::Success } else { Signal::Failure };
+            assert_eq!(answer.verdict().signal, signal, "{status}");
         }
     }
 
@@ -247,7 +259,7 @@ mod tests {
     fn a_message_that_is_refused_with_a_500_says_nothing_against_the_broker() {
         let body = "<Error><Detail>The SessionId was not set on a message</Detail></Error>";
         let found = answer("500", true, body).verdict();
-        assert!(found.healthy && !found.again);
+        assert!(found.signal == Signal::Success && !found.again);
     }
 
     #[test]
@@ -260,6 +272,7 @@ mod tests {
             // Another try came before, and may have been sent.
             ("503", format!("{start}retried and the latest {refused}"), Reason::OutcomeUnknown),
             ("503", format!("{start}reset reason: connection timeout"), Reason::BrokerUnreachable),
+            ("503", format!("{start}reset reason: overflow"), Reason::Overloaded),
             ("503", format!("{start}reset reason: connection termination"), Reason::OutcomeUnknown),
             ("503", "some other words".to_owned(), Reason::OutcomeUnknown),
             ("504", "upstream request timeout".to_owned(), Reason::OutcomeUnknown),
@@ -274,13 +287,14 @@ mod tests {
     fn a_second_envoy_in_between_is_no_broker() {
         let start = "upstream connect error or disconnect/reset before headers. ";
         let cases = [
-            ("connection termination", Reason::OutcomeUnknown),
-            ("remote connection failure", Reason::BrokerUnreachable),
+            ("connection termination", Reason::OutcomeUnknown, Signal::Failure),
+            ("remote connection failure", Reason::BrokerUnreachable, Signal::Failure),
+            ("overflow", Reason::Overloaded, Signal::None),
         ];
-        for (reset, reason) in cases {
+        for (reset, reason, signal) in cases {
             let answer = answer("503", true, &format!("{start}reset reason: {reset}"));
             assert_eq!(verdict(&answer), reason, "{reset}");
-            assert!(answer.verdict().again && !answer.verdict().healthy);
+            assert!(answer.verdict().again && answer.verdict().signal == signal);
         }
     }
 

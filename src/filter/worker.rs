@@ -14,7 +14,7 @@ use super::metrics::Metrics;
 use super::process::Process;
 use super::ticking::Ticking;
 use crate::config::{HeaderMode, Sender};
-use crate::delivery::{AttemptId, Delivery, Effect, StreamId};
+use crate::delivery::{AttemptId, Delivery, Effect, Event, StreamId};
 use crate::exchange::{Exchange, Report, Step};
 use crate::headers::Headers;
 use crate::reply::{Failure, Reason, Reply, Settlement};
@@ -159,19 +159,25 @@ impl Worker {
                 Some(Effect::Settle(stream, settlement)) => {
                     away |= self.settle(stream, settlement);
                 }
-                Some(Effect::Tell(event)) => {
-                    log_event(&event);
-                    self.metrics.happened(&event);
+                Some(Effect::Tell(event)) => self.record(&event),
+                Some(Effect::Forget(attempt)) => {
+                    self.callouts.borrow_mut().retain(|_, (other, _)| *other != attempt);
                 }
-                Some(Effect::Dispatch(attempt, callout)) => match host::dispatch(&callout) {
+                Some(Effect::Dispatch(attempt, callout, taken)) => match host::dispatch(&callout) {
                     Ok(id) => {
                         let expected = (attempt, callout.answer_bytes);
                         self.callouts.borrow_mut().insert(id, expected);
+                        taken.iter().for_each(|event| self.record(event));
                     }
                     Err(error) => self.delivery.borrow_mut().refused(attempt, error, self.now()),
                 },
             }
         }
+    }
+
+    fn record(&self, event: &Event) {
+        log_event(event);
+        self.metrics.happened(event);
     }
 
     fn now(&self) -> Duration {

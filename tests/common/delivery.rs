@@ -75,6 +75,11 @@ impl Worker {
         loop {
             match self.delivery.poll()? {
                 Effect::Tell(event) => self.events.push(event),
+                Effect::Forget(_) => {}
+                Effect::Dispatch(attempt, callout, taken) => {
+                    self.events.extend(taken.clone());
+                    return Some(Effect::Dispatch(attempt, callout, taken));
+                }
                 effect => return Some(effect),
             }
         }
@@ -82,7 +87,7 @@ impl Worker {
 
     pub(crate) fn dispatched(&mut self) -> (AttemptId, Callout) {
         match self.effect() {
-            Some(Effect::Dispatch(attempt, callout)) => (attempt, callout),
+            Some(Effect::Dispatch(attempt, callout, _)) => (attempt, callout),
             other => panic!("no dispatch: {other:?}"),
         }
     }
@@ -141,7 +146,7 @@ impl Worker {
     /// The next callout, when its time has come.
     pub(crate) fn next_dispatch(&mut self) -> (AttemptId, Callout) {
         match self.next() {
-            Effect::Dispatch(attempt, callout) => (attempt, callout),
+            Effect::Dispatch(attempt, callout, _) => (attempt, callout),
             other => panic!("no dispatch: {other:?}"),
         }
     }
@@ -208,9 +213,17 @@ pub(crate) fn timed_out() -> Answer {
 
 /// Envoy's own answer when it cannot connect.
 pub(crate) fn not_connected() -> Answer {
+    never_sent("remote connection failure")
+}
+
+/// Envoy's own answer when a callout has waited for a connection, and the cluster's limits do not
+/// let it have one.
+pub(crate) fn over_limits() -> Answer {
+    never_sent("overflow")
+}
+
+fn never_sent(reset: &str) -> Answer {
     let headers = [(":status", "503")].into_iter().collect();
-    let body = b"upstream connect error or disconnect/reset before headers. reset reason: remote \
-                 connection failure"
-        .to_vec();
-    Answer { headers, body }
+    let start = "upstream connect error or disconnect/reset before headers. reset reason: ";
+    Answer { headers, body: format!("{start}{reset}").into_bytes() }
 }

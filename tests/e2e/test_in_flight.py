@@ -120,6 +120,47 @@ def test_one_byte_more_than_may_be_held_is_refused(
     assert len(broker.requests) == 4
 
 
+# With how many of thirty messages they let go at once or later. Envoy finds out when it has a
+# connection, or at once.
+LIMITS = {
+    "requests": ({"max_requests": 1}, 1),
+    "connections": ({"max_connections": 1, "max_pending_requests": 1}, 2),
+}
+
+
+@pytest.mark.parametrize(("limits", "room"), LIMITS.values(), ids=LIMITS)
+def test_envoys_own_limits_open_no_breaker(
+    launch, module, broker: Upstream, held: Held, limits: dict, room: int
+) -> None:
+    configuration = GatewayConfiguration(module).add_plugin_routes(ROUTES).send_to(broker.port)
+    configuration.merge_plugin({"delivery": {"timeout": "1m", "attempt_timeout": "1m"}})
+    configuration.merge_plugin({"delivery": {"retries": {"max": 0}}})
+    configuration.service_bus["circuit_breakers"]["thresholds"][0].update(limits)
+    gateway = launch(configuration, concurrency=1)
+
+    with ExitStack() as stack:
+        clients = [stack.enter_context(post(gateway.port))]
+        gateway.wait_until(lambda: len(broker.requests) == 1, "a message at the broker")
+        clients += [stack.enter_context(post(gateway.port)) for _ in range(29)]
+
+        def refused() -> int:
+            return sum(gateway.stats("outcome.overloaded.destination.primary.requests$").values())
+
+        gateway.wait_until(lambda: refused() == 30 - room, "answers to the others")
+        held.go_on.set()
+        answers = [connection.answer() for connection in clients]
+
+    statuses = [answer.status for answer in answers]
+    assert (statuses.count(202), statuses[0]) == (room, 202)
+    for answer in answers:
+        if answer.status != 202:
+            assert_refused(answer, "overloaded")
+    # The broker is well, and nobody has said otherwise.
+    assert_accepted(http1.request(gateway.port, "POST", "/raw", body=b"x"))
+    assert len(broker.requests) == room + 1
+    assert not gateway.stats("breaker_opened$")
+
+
 def started(gateway: Envoy) -> int:
     """How many callouts Envoy has ever begun."""
     return gateway.stats("cluster.servicebus.upstream_rq_total$").popitem()[1]

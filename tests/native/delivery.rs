@@ -92,6 +92,44 @@ fn an_attempt_ends_once() {
 }
 
 #[test]
+fn who_is_refused_while_others_are_on_their_way_there_is_one_too_many() {
+    let fabrikam = json!({
+        "name": "other", "match": {"path": "/other"}, "send": {"queue": "other"},
+        "namespace": "fabrikam.servicebus.windows.net", "cluster": "fabrikam",
+        "credentials": {"upstream": {}}
+    });
+    let orders = json!({"name": "orders", "match": {"path": "/o"}, "send": {"queue": "orders"}});
+    let mut worker = Worker::new(sender(
+        json!({}),
+        json!({}),
+        json!({"routes": [orders, fabrikam], "delivery": {"retries": {"max": 0}}}),
+    ));
+    let refuse = |worker: &mut Worker, attempt| {
+        worker.refuse(attempt, DispatchError::Unavailable);
+        worker.settled().1
+    };
+    worker.submit(1, b"1");
+    let (first, _) = worker.dispatched();
+    // Two at once: what comes later is no reason for what came before.
+    worker.submit_on(1, 2, message("2", b"2"));
+    worker.submit_on(1, 3, message("3", b"3"));
+    let (second, _) = worker.dispatched();
+    worker.refuse(second, DispatchError::Unavailable);
+    let (third, _) = worker.dispatched();
+    assert_eq!(worker.settled(), (2, Some(Reason::BrokerUnreachable)));
+    worker.submit(4, b"4");
+    let (fourth, _) = worker.dispatched();
+    assert_eq!(refuse(&mut worker, fourth), Some(Reason::Overloaded));
+    worker.answer(third, answer("201"));
+    worker.settled();
+    worker.answer(first, answer("201"));
+    worker.settled();
+    worker.submit(5, b"5");
+    let (fifth, _) = worker.dispatched();
+    assert_eq!(refuse(&mut worker, fifth), Some(Reason::BrokerUnreachable));
+}
+
+#[test]
 fn a_callout_that_never_started_sent_nothing() {
     let table = [
         (DispatchError::UnknownCluster, Reason::Misconfigured),
@@ -156,7 +194,7 @@ fn a_question_for_a_token_that_envoy_forgets_is_asked_again_without_hurry() {
     let mut ticks = 0;
     let callout = loop {
         match worker.effect() {
-            Some(Effect::Dispatch(_, callout)) => break callout,
+            Some(Effect::Dispatch(_, callout, _)) => break callout,
             _ => worker.pass_to_wake(),
         };
         ticks += 1;

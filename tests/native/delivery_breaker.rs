@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::common::delivery::{Worker, answer, not_connected, timed_out};
+use crate::common::delivery::{Worker, answer, not_connected, over_limits, timed_out};
 use crate::common::sender;
 use crate::common::shared::Memory;
 use envoy_service_bus::delivery::{Answer, AttemptId, DispatchError, Event};
@@ -180,7 +180,7 @@ fn a_probe_that_is_lost_is_replaced() {
 }
 
 #[test]
-fn a_probe_that_envoy_does_not_send_has_failed() {
+fn a_probe_that_envoy_does_not_send_leaves_its_place_to_the_next() {
     for error in [DispatchError::UnknownCluster, DispatchError::Unavailable] {
         let mut workers = workers();
         open(&mut workers);
@@ -188,24 +188,28 @@ fn a_probe_that_envoy_does_not_send_has_failed() {
         let probe = sent(&mut workers[0]);
         workers[0].refuse(probe, error);
         workers[0].failure();
+        let probe = sent(&mut workers[1]);
+        end(&mut workers[1], probe, over_limits());
+        let probe = sent(&mut workers[0]);
+        assert_eq!(refused(&mut workers[1]), 1);
+        end(&mut workers[0], probe, answer("500"));
         assert_eq!(refused(&mut workers[1]), 30);
     }
 }
 
 #[test]
-fn a_cluster_that_is_not_there_opens_nothing() {
+fn what_envoy_does_not_send_opens_nothing() {
     let mut workers = workers();
     for _ in 0..5 {
         let attempt = sent(&mut workers[0]);
         workers[0].refuse(attempt, DispatchError::UnknownCluster);
         assert_eq!(workers[0].failure().reason, Reason::Misconfigured);
-    }
-    for _ in 0..3 {
         let attempt = sent(&mut workers[0]);
         workers[0].refuse(attempt, DispatchError::Unavailable);
         assert_eq!(workers[0].failure().reason, Reason::BrokerUnreachable);
+        assert_eq!(exchange(&mut workers[0], over_limits()), Some(Reason::Overloaded));
     }
-    refused(&mut workers[0]);
+    assert_eq!(exchange(&mut workers[1], answer("201")), None);
 }
 
 #[test]

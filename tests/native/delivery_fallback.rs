@@ -39,7 +39,7 @@ fn path(mut worker: Worker, first: &Answer) -> (Vec<String>, Option<Reason>, Ser
     let mut clusters = vec![];
     loop {
         match worker.next() {
-            Effect::Dispatch(attempt, callout) => {
+            Effect::Dispatch(attempt, callout, _) => {
                 let answer = if &*callout.cluster == "north" {
                     assert_eq!(&*callout.path, "/late/messages");
                     assert_eq!(&*callout.authority, "north.servicebus.windows.net");
@@ -59,7 +59,7 @@ fn path(mut worker: Worker, first: &Answer) -> (Vec<String>, Option<Reason>, Ser
                 };
                 return (clusters, reason, settlement.served);
             }
-            Effect::Tell(_) => {}
+            Effect::Forget(_) | Effect::Tell(_) => {}
         }
     }
 }

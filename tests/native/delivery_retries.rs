@@ -27,12 +27,12 @@ fn sends(answer: &Answer) -> (u32, Option<Reason>) {
     let mut sends = 0;
     let settlement = loop {
         match worker.next() {
-            Effect::Dispatch(attempt, _) => {
+            Effect::Dispatch(attempt, ..) => {
                 sends += 1;
                 worker.answer(attempt, answer.clone());
             }
             Effect::Settle(_, settlement) => break settlement,
-            Effect::Tell(_) => {}
+            Effect::Forget(_) | Effect::Tell(_) => {}
         }
     };
     assert_eq!(settlement.attempts, sends);
@@ -145,7 +145,7 @@ fn only_a_share_of_the_callouts_is_repeated() {
         // Those that fail make the rest fewer, so that the share may be less.
         assert!(kept <= repeated && kept >= repeated.min(3), "{budget} {messages}: {kept}");
         while worker.delivery.in_flight() > 0 {
-            if let Effect::Dispatch(attempt, _) = worker.next() {
+            if let Effect::Dispatch(attempt, ..) = worker.next() {
                 worker.answer(attempt, answer("201"));
             }
         }

@@ -83,7 +83,7 @@ fn what_can_be_printed_shows_no_secret() {
             };
             assert_hidden(&format!("{effect:?} {effect:#?}"), kind);
             match effect {
-                Effect::Dispatch(attempt, callout) => {
+                Effect::Dispatch(attempt, callout, _) => {
                     let to_tokens = &*callout.cluster == "tokens";
                     sends += usize::from(!to_tokens);
                     let said =
@@ -92,7 +92,7 @@ fn what_can_be_printed_shows_no_secret() {
                     worker.answer(attempt, said);
                 }
                 Effect::Settle(..) => break,
-                Effect::Tell(_) => {}
+                Effect::Forget(_) | Effect::Tell(_) => {}
             }
         }
         assert!((1..=3).contains(&sends), "{kind}: {sends}");

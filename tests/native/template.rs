@@ -155,6 +155,7 @@ fn expressions_of_the_language_work() {
     yields("${'admin' in jwt.roles}", json!(true));
     yields("${request.json.items.exists(i, i.n > 1)}", json!(true));
     yields("${request.json.items.map(i, i.sku)}", json!(["x"]));
+    yields("${request.json.items.filter(i, i.sku == 'x').map(i, i.sku + 'y')}", json!(["xy"]));
     yields("${{'b': 1, 'a': [request.json.count]}}", json!({"a": [3], "b": 1}));
     yields("${string(request.json.count) + ':' + tracking_id}", json!("3:t-1"));
     yields("${[uuid(), uuid()].size()}", json!(2));

@@ -91,6 +91,15 @@ impl Breaker {
         }
     }
 
+    /// Envoy has not sent it: that says nothing, and the next may probe.
+    pub(crate) fn not_sent(&mut self, by: By, day: Duration) {
+        if let Phase::Probing { by: prober, .. } = self.phase
+            && prober == by
+        {
+            self.phase = Phase::Open { since: day.saturating_sub(self.open_for) };
+        }
+    }
+
     /// A worker says that it has opened.
     pub(crate) fn opened(&mut self, day: Duration) {
         match self.phase {

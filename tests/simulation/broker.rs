@@ -8,7 +8,9 @@ use envoy_service_bus::message::BATCH_CONTENT_TYPE;
 use fastrand::Rng;
 use serde_json::Value as Json;
 
-use super::common::delivery::{answer, answer_saying, not_connected, proxy_answer, timed_out};
+use super::common::delivery::{
+    answer, answer_saying, not_connected, over_limits, proxy_answer, timed_out,
+};
 use super::setup::one_of;
 
 /// Namespace, and the cluster that leads there.
@@ -25,6 +27,7 @@ pub(crate) struct Received {
 /// What a way is like for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
+    Crowded,
     Failing,
     Fair,
     Forbidding,
@@ -51,7 +54,8 @@ pub(crate) struct Broker {
     moods: BTreeMap<String, Mood>,
 }
 
-const MOODS: [Mood; 8] = [
+const MOODS: [Mood; 9] = [
+    Mood::Crowded,
     Mood::Failing,
     Mood::Forbidding,
     Mood::Mixed,
@@ -104,6 +108,7 @@ impl Broker {
         let fate = |stores, answer| Fate { stores, answer: Some((delay, answer)) };
         let perhaps = rng.bool();
         match mood {
+            Mood::Crowded => fate(false, over_limits()),
             Mood::Unreachable => fate(false, not_connected()),
             Mood::Silent => silence(perhaps, delay, timeout, rng),
             Mood::Throttling => fate(false, throttled(rng)),

@@ -7,6 +7,7 @@ use envoy_service_bus::config::Destination;
 use envoy_service_bus::delivery::{Answer, Callout, DispatchError, StreamId};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::Headers;
+use envoy_service_bus::reply::Reason;
 use envoy_service_bus::template::Attributes;
 
 use super::breaker::{Breaker, By};
@@ -26,7 +27,10 @@ pub(crate) struct Sent {
     /// When its worker may give it up, in its own time.
     give_up: Duration,
     is_answered: bool,
+    /// Whether its worker may have given it up.
     is_lost: bool,
+    /// Whether its worker has.
+    is_forgotten: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -122,8 +126,8 @@ impl World {
         (worker, stream)
     }
 
-    /// A worker wants a callout.
-    pub(super) fn dispatch(&mut self, by: By, callout: Callout) {
+    /// A worker wants a callout; whether Envoy takes it.
+    pub(super) fn dispatch(&mut self, by: By, callout: Callout) -> bool {
         self.note(|| {
             let path = broker::header(&callout, ":path").unwrap();
             let own = broker::header(&callout, "brokerproperties").unwrap_or_default();
@@ -139,7 +143,7 @@ impl World {
         }
     }
 
-    fn dispatch_send(&mut self, by: By, callout: &Callout) {
+    fn dispatch_send(&mut self, by: By, callout: &Callout) -> bool {
         let now = self.workers[by.0].delivery.time();
         let (to, messages) = (broker::address(callout), broker::messages(callout));
         self.ledger.sent(by, (&to, &messages), callout, now);
@@ -148,19 +152,17 @@ impl World {
         let ids = messages.iter().map(|message| message.id).collect::<Vec<_>>();
         self.tally.batches += u64::from(ids.len() > 1);
         self.budgets[by.0].sent(&ids, &to);
-        if self.broker.is_away(&callout.cluster, &mut self.rng) {
-            self.ledger.not_sent(&ids);
+        let crowded = self.is_crowded(&callout.cluster);
+        if crowded || self.broker.is_away(&callout.cluster, &mut self.rng) {
+            let unknown = !crowded && self.rng.u8(0..10) == 0;
+            let reason = self.reason_of_refusal(by, &callout.cluster);
+            self.ledger.not_sent(&ids, reason);
             self.budgets[by.0].lost(&ids);
-            let unknown = self.rng.u8(0..10) == 0;
             if let Some(breaker) = self.breaker(&to.0) {
-                // A cluster that is not there says nothing about the broker, but ends a probe.
-                if unknown {
-                    breaker.perhaps_ended(by, epoch, false);
-                } else {
-                    breaker.ended(by, epoch, false);
-                }
+                breaker.not_sent(by, day);
             }
-            return self.refuse(by, unknown);
+            self.refuse(by, unknown);
+            return false;
         }
         let Fate { stores, answer } =
             self.broker.fate(&callout.cluster, &messages, callout.timeout, &mut self.rng);
@@ -168,6 +170,22 @@ impl World {
             self.broker.store(&to, &messages);
         }
         self.expect(by, Some(Send { to, ids, epoch }), callout.timeout, answer);
+        true
+    }
+
+    /// Whether a cluster of Envoy's has as many requests as it may.
+    fn is_crowded(&self, cluster: &str) -> bool {
+        let through = |sent: &&Sent| sent.send.as_ref().is_some_and(|send| send.to.0.1 == cluster);
+        let count = self.sent.values().filter(through).count();
+        self.setup.cluster_limit.is_some_and(|limit| count >= limit)
+    }
+
+    /// What a client is to be told whose message Envoy does not send.
+    fn reason_of_refusal(&self, by: By, cluster: &str) -> Reason {
+        let through = |sent: &Sent| sent.send.as_ref().is_some_and(|send| send.to.0.1 == cluster);
+        let other =
+            |(other, sent): (&By, &Sent)| other.0 == by.0 && through(sent) && !sent.is_forgotten;
+        if self.sent.iter().any(other) { Reason::Overloaded } else { Reason::BrokerUnreachable }
     }
 
     fn breaker(&mut self, way: &Way) -> Option<&mut Breaker> {
@@ -179,10 +197,11 @@ impl World {
     }
 
     /// A lookup, or a question for a token.
-    fn dispatch_other(&mut self, by: By, callout: &Callout, fair: fn(&mut Self) -> Answer) {
+    fn dispatch_other(&mut self, by: By, callout: &Callout, fair: fn(&mut Self) -> Answer) -> bool {
         if self.broker.is_away(&callout.cluster, &mut self.rng) {
             let unknown = self.rng.u8(0..10) == 0;
-            return self.refuse(by, unknown);
+            self.refuse(by, unknown);
+            return false;
         }
         let Fate { answer, .. } =
             self.broker.fate(&callout.cluster, &[], callout.timeout, &mut self.rng);
@@ -191,6 +210,7 @@ impl World {
             _ => (delay, answer),
         });
         self.expect(by, None, callout.timeout, answer);
+        true
     }
 
     fn refuse(&mut self, by: By, unknown: bool) {
@@ -217,7 +237,8 @@ impl World {
         {
             self.ledger.forgotten(ids);
         }
-        self.sent.insert(by, Sent { send, give_up, is_answered, is_lost: false });
+        self.sent
+            .insert(by, Sent { send, give_up, is_answered, is_lost: false, is_forgotten: false });
         let Some((delay, answer)) = answer else { return };
         if self.rng.u8(0..50) == 0 {
             let other = one_of(&mut self.rng, &[delay, delay * 2]);
@@ -245,8 +266,11 @@ impl World {
             self.ledger.answered(by.1, ids, to, answer, steady);
             self.budgets[by.0].ended(ids, to, self.open[by.0].count);
             let healthy = status(answer).is_some_and(|status| status < 500) || no_session(answer);
+            let day = self.now();
             if let Some(breaker) = self.breaker(&to.0) {
-                if is_lost {
+                if is_over_limits(answer) {
+                    breaker.not_sent(by, day);
+                } else if is_lost {
                     breaker.perhaps_ended(by, *epoch, healthy);
                 } else {
                     breaker.ended(by, *epoch, healthy);
@@ -273,15 +297,26 @@ impl World {
             self.tally.forgotten += 1;
             let Some(sent) = self.sent.get_mut(&by) else { continue };
             sent.is_lost = true;
-            let (send, is_answered) = (sent.send.clone(), sent.is_answered);
-            if let Some(Send { ids, .. }) = send {
+            if let Some(Send { ids, .. }) = sent.send.clone() {
                 self.budgets[worker].lost(&ids);
-            }
-            if !is_answered {
-                self.sent.remove(&by);
             }
         }
     }
+
+    /// A worker has given up a callout.
+    pub(super) fn forget(&mut self, by: By) {
+        let Some(sent) = self.sent.get_mut(&by) else { panic!("a callout that has ended") };
+        assert!(sent.is_lost, "a callout that may still be answered is forgotten");
+        sent.is_forgotten = true;
+        if !sent.is_answered {
+            self.sent.remove(&by);
+        }
+    }
+}
+
+/// Whether Envoy has found out late that its cluster has as many requests as it may.
+pub(crate) fn is_over_limits(answer: &Answer) -> bool {
+    String::from_utf8_lossy(&answer.body).contains("reset reason: overflow")
 }
 
 fn way(destination: &Destination) -> Way {

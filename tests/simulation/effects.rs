@@ -14,7 +14,12 @@ impl World {
     pub(super) fn settle_down(&mut self, worker: usize) {
         while let Some(effect) = self.workers[worker].delivery.poll() {
             match effect {
-                Effect::Dispatch(attempt, callout) => self.dispatch((worker, attempt), callout),
+                Effect::Dispatch(attempt, callout, taken) => {
+                    if self.dispatch((worker, attempt), callout) {
+                        taken.iter().for_each(|event| self.tell(worker, event));
+                    }
+                }
+                Effect::Forget(attempt) => self.forget((worker, attempt)),
                 Effect::Settle(stream, settlement) => self.settle(worker, stream, settlement),
                 Effect::Tell(event) => self.tell(worker, &event),
             }
@@ -38,7 +43,8 @@ impl World {
         let size = if self.lookups.remove(&id) {
             Bytes::default()
         } else {
-            let (own, size) = self.ledger.settled(id, &settlement, &self.broker, time);
+            let too_many = self.too_many == Some(id);
+            let (own, size) = self.ledger.settled(id, &settlement, &self.broker, time, too_many);
             assert_eq!(own, worker, "{id} is told by another worker");
             size
         };
@@ -47,8 +53,13 @@ impl World {
             Outcome::Accepted | Outcome::Found(_) => None,
         };
         let late = self.ledger.is_late(id, time);
-        let too_many = reason == Some(Reason::Overloaded) && !late;
-        assert_eq!(too_many, self.too_many == Some(id), "{id}: {reason:?}");
+        let too_many = self.too_many == Some(id);
+        if too_many {
+            assert_eq!(reason, Some(Reason::Overloaded), "{id}");
+        } else if reason == Some(Reason::Overloaded) {
+            let refused = self.ledger.was_over_limits(id);
+            assert!(late || refused, "{id} is one too many among few");
+        }
         if too_many {
             self.too_many = None;
         } else {

@@ -8,6 +8,7 @@ use envoy_service_bus::delivery::{Answer, AttemptId, Callout};
 use envoy_service_bus::reply::{Failure, Outcome, Reason, Served, Settlement};
 
 use super::broker::{Address, Broker, Received, wish};
+use super::callouts::is_over_limits;
 use super::worker::Bytes;
 
 /// All messages of one life.
@@ -53,6 +54,10 @@ pub(crate) struct History {
     is_refused: bool,
     /// When the broker wants it at the earliest, and which.
     not_before: Option<(Address, Duration)>,
+    /// Whether the limits of a cluster have kept it here.
+    over_limits: bool,
+    /// What its client is to be told of the last callout that Envoy has not begun.
+    refusal: Option<Reason>,
     told: Option<Outcome>,
 }
 
@@ -130,12 +135,19 @@ impl Ledger {
     }
 
     /// Envoy has not begun a callout.
-    pub(crate) fn not_sent(&mut self, ids: &[u32]) {
+    pub(crate) fn not_sent(&mut self, ids: &[u32], reason: Reason) {
         for id in ids {
             let history = &mut self.entry(*id).history;
             history.attempts -= 1;
             history.on_its_way = None;
+            history.over_limits |= reason == Reason::Overloaded;
+            history.refusal = Some(reason);
         }
+    }
+
+    /// Whether the limits of a cluster have kept a message here.
+    pub(crate) fn was_over_limits(&self, id: u32) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.history.over_limits)
     }
 
     /// The answer of a callout reaches the worker.
@@ -159,6 +171,7 @@ impl Ledger {
                 continue;
             }
             history.in_doubt |= may_be_stored(answer);
+            history.over_limits |= is_over_limits(answer);
             if refusal == Refusal::OfContent && ids.len() > 1 {
                 history.alone_at = Some(to.clone());
             }
@@ -186,9 +199,11 @@ impl Ledger {
         settlement: &Settlement,
         broker: &Broker,
         now: Duration,
+        is_one_too_many: bool,
     ) -> (usize, Bytes) {
         let allow_duplicates = self.allow_duplicates;
         let late = self.is_late(id, now);
+        let taken = !is_one_too_many;
         let entry = self.entry(id);
         assert!(!entry.is_told(), "{id} is told twice");
         let Settlement { outcome, attempts, served } = settlement;
@@ -205,11 +220,17 @@ impl Ledger {
                 let known = entry.history.in_doubt || entry.history.on_its_way.is_some();
                 let doubtful = failure.reason.is_doubtful();
                 assert!(known || !doubtful, "{id} is in doubt for nothing: {failure:?}");
+                if failure.cause.starts_with("cluster ") && !entry.history.in_doubt {
+                    let expected = entry.history.refusal.unwrap_or(failure.reason);
+                    let known = [expected, Reason::Misconfigured].contains(&failure.reason);
+                    assert!(known, "{id} is told {failure:?}");
+                }
                 let refused =
                     matches!(failure.reason, Reason::MessageRejected | Reason::PayloadTooLarge);
                 assert!(!refused || entry.history.is_refused, "{id} is refused for another");
                 let stays = late || *served == Served::Fallback || entry.second.is_none();
                 let goes = leads_elsewhere(failure, allow_duplicates);
+                let stays = stays || !taken;
                 assert!(stays || !goes, "{id} should have fallen back: {failure:?}");
             }
             Outcome::Found(_) => panic!("{id} is a message"),
@@ -304,6 +325,7 @@ fn leads_elsewhere(failure: &Failure, allow_duplicates: bool) -> bool {
         Reason::BrokerUnreachable,
         Reason::CircuitOpen,
         Reason::OutcomeUnknown,
+        Reason::Overloaded,
         Reason::Throttled,
     ];
     let elsewhere = elsewhere.iter().any(|reason| reason.as_str() == last);
@@ -344,6 +366,6 @@ fn may_be_stored(answer: &Answer) -> bool {
         // What the broker itself has written says so for certain, what a proxy says does not.
         Some(503) => !body.contains("TrackingId:"),
         Some(_) => !body.contains("50009") && !no_session(answer),
-        None => !body.contains("remote connection failure"),
+        None => !body.contains("remote connection failure") && !is_over_limits(answer),
     }
 }

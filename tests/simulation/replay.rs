@@ -19,8 +19,17 @@ const LINES: usize = 120;
 
 /// The seed that is to be replayed.
 pub(crate) fn wanted() -> Option<u64> {
-    let seed = std::env::var("SIMULATION_SEED").ok()?;
-    Some(seed.parse().unwrap_or_else(|_| panic!("SIMULATION_SEED is no number: {seed:?}")))
+    number("SIMULATION_SEED")
+}
+
+/// How many seeds to live, if not all.
+pub(crate) fn fewer() -> Option<u64> {
+    number("SIMULATION_SEEDS")
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let number = std::env::var(variable).ok()?;
+    Some(number.parse().unwrap_or_else(|_| panic!("{variable} is no number: {number:?}")))
 }
 
 /// Keeps a line for those who will ask how it came to this.

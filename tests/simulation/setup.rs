@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) fair: u32,
     /// Of a hundred stores into shared data, those that another worker spoils.
     pub(crate) contention: u32,
+    /// How many requests Envoy lets a cluster have, if not all.
+    pub(crate) cluster_limit: Option<usize>,
     /// Whether the clock of the day is set now and then.
     pub(crate) jumps: bool,
     /// Of a thousand messages, those that fill a good part of a batch.
@@ -52,6 +54,7 @@ impl Setup {
             weather: Duration::from_millis(one_of(rng, &[500, 5_000, 60_000])),
             fair: one_of(rng, &[20, 50, 95]),
             contention: one_of(rng, &[0, 20]),
+            cluster_limit: one_of(rng, &[None, None, Some(1), Some(5)]),
             jumps: rng.u8(0..4) == 0,
             large: one_of(rng, &[0, 0, 0, 40]),
             allow_duplicates,
@@ -66,7 +69,8 @@ pub(crate) fn one_of<T: Copy>(rng: &mut Rng, values: &[T]) -> T {
 
 /// Sends as they are and made anew, to fixed entities and to one that the request chooses.
 fn routes(fallback: &Option<Json>) -> Json {
-    let session = json!({"SessionId": "${request.headers['x-session']}"});
+    let session = "${'x-session' in request.headers ? request.headers['x-session'] : null}";
+    let session = json!({"SessionId": session});
     let mut raw = json!({
         "name": "raw", "match": {"path": "/raw"},
         "send": {"queue": "orders", "broker_properties": session}

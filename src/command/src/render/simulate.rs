@@ -114,7 +114,7 @@ fn deliver(
     let mut sent = None;
     loop {
         match delivery.poll() {
-            Some(Effect::Dispatch(attempt, callout)) => {
+            Some(Effect::Dispatch(attempt, callout, _)) => {
                 let (counts, answer) = success.answer(&callout);
                 if counts {
                     sent = Some(callout);
@@ -126,7 +126,7 @@ fn deliver(
                 let Step::Reply(reply, _) = exchange.settled(settlement) else { return None };
                 return sent.map(|callout| (callout, Some(reply)));
             }
-            Some(Effect::Tell(_)) => {}
+            Some(Effect::Forget(_) | Effect::Tell(_)) => {}
             // A batch waits for company.
             None => {
                 now = now.saturating_add(delivery.wake()?.max(Duration::from_millis(1)));
