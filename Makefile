@@ -47,7 +47,7 @@ FUEL ?=
 MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --expected tests/fuel/expected.json
 
 .PHONY: help build command tools worker test test-native test-worker test-e2e soak bench bench-calls bench-memory bench-fuel lint demo \
-  demo-orders run clean toolchain needs-tests needs-node needs-redis needs-venv
+  demo-orders run clean toolchain needs-tests needs-go needs-java needs-node needs-redis needs-venv
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -131,12 +131,12 @@ GO_MODULE := tests/control-planes
 CONTROL_PLANES := target/control-planes/built
 CONTROL_PLANE_SOURCES := $(addprefix $(GO_MODULE)/,go.mod go.sum discovery/main.go validate/main.go)
 
-.PHONY: test-control-planes go
-test-control-planes: go build tools command package $(CONTROL_PLANES) $(PACKAGES) $(ENVOYS) ## Let real control planes read the manifests (needs Go and npm)
+.PHONY: test-control-planes
+test-control-planes: needs-go needs-node build tools command package $(CONTROL_PLANES) $(PACKAGES) $(ENVOYS) ## Let real control planes read the manifests (needs Go and npm)
 	PYTHONPATH=tests/e2e $(VENV)/bin/python -m pytest -c tests/e2e/pytest.ini --rootdir $(GO_MODULE) $(GO_MODULE) \
 	  $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
-$(CONTROL_PLANES): $(CONTROL_PLANE_SOURCES) | go
+$(CONTROL_PLANES): $(CONTROL_PLANE_SOURCES) | needs-go
 	@echo "make: Istio, Envoy Gateway and Helm are built from their sources: the first time some 15 minutes on two cores, then seconds"
 	@mkdir -p $(@D)/share/definitions
 	cd $(GO_MODULE) && $(GO) build -o $(CURDIR)/$(@D)/ ./discovery ./validate $$($(GO) list tool)
@@ -146,10 +146,6 @@ $(CONTROL_PLANES): $(CONTROL_PLANE_SOURCES) | go
 	install -m 644 "$$istio/manifests/charts/base/files/crd-all.gen.yaml" \
 	  "$$gateway/gatewayapi-crds.yaml" "$$gateway"/generated/*.yaml $(CURDIR)/$(@D)/share/definitions
 	@touch $@
-
-go:
-	@command -v $(GO) >/dev/null || { echo "make: $(GO) is not there, and the control planes are built with it: install Go 1.21" \
-	  "or later (it fetches the version that $(GO_MODULE)/go.mod names) or name one with GO=/path/to/go" >&2; exit 1; }
 
 .PHONY: package test-package package-check check-manifests
 package: toolchain $(NODE_TOOLS) ## Make what is released in target/package: module, image, checksums (needs npm)
@@ -185,8 +181,8 @@ clean: ## Remove all that the other targets have made
 needs-tests:
 	@$(NEEDS) install $(INSTALLED)
 
-needs-node needs-redis needs-venv: needs-%:
-	@$(NEEDS) install $*
+needs-go needs-java needs-node needs-redis needs-venv: needs-%:
+	@$(NEEDS) install $* && $(NEEDS) has $*
 
 toolchain:
 	@command -v $(CARGO) >/dev/null || { echo "make: cargo is not there: install Rust with rustup" >&2; exit 1; }

@@ -98,7 +98,7 @@ GROUPS = {
         "Istio and Envoy Gateway with the shipped manifests, and Microsoft's SDK for Go",
         {"GO": "go"},
         (),
-        "Go, the version that tests/control-planes/go.mod names or later: https://go.dev/dl",
+        "Go 1.21 or later, which fetches what tests/control-planes/go.mod names: https://go.dev/dl",
     ),
 }
 
