@@ -22,13 +22,13 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
         let target = target::find(case, one);
         findings.extend(stray(case, one, &target));
         findings.extend(dropped(case, one));
-        findings.extend(tls(&target, "Service Bus"));
+        findings.extend(tls(case, one, &target));
         findings.extend(protocol(&target, one));
         findings.extend(limits(case, &target));
         findings.extend(retries(&target));
     }
     for one in names.token_services.iter().filter(|one| seen.insert(one.name.clone())) {
-        findings.extend(tls(&target::find(case, one), "the token service"));
+        findings.extend(tls(case, one, &target::find(case, one)));
     }
     findings
 }
@@ -86,21 +86,31 @@ fn dropped(case: &Case<'_>, one: &Reference) -> Vec<Finding> {
 }
 
 /// A token, or what buys one, goes only to whom it is for.
-fn tls(target: &Target<'_>, whom: &str) -> Option<Finding> {
+fn tls(case: &Case<'_>, one: &Reference, target: &Target<'_>) -> Option<Finding> {
     if !target.is_azure {
         return None;
     }
+    let (socket, authority, name) = match case.plugin.platform {
+        Platform::EnvoyGateway => ("BackendTLSPolicy", "validation", "validation.hostname"),
+        Platform::Istio => ("tls in a DestinationRule", "caCertificates", "subjectAltNames"),
+        _ => (
+            "transport_socket",
+            "trusted_ca in its validation_context",
+            "match_typed_subject_alt_names or auto_san_validation",
+        ),
+    };
+    let name_of = &one.name;
     let message = match target.options.tls {
         None | Some(Tls::Plain) => {
-            format!("leads to {whom} on port 443 without TLS: add a transport_socket")
+            format!("cluster {name_of:?} leads to port 443 without TLS: use {socket}")
         }
         Some(Tls::Unchecked) => format!(
-            "asks {whom} for no certificate that is trusted: anyone in between gets the token. \
-             Set a validation context with trusted_ca"
+            "cluster {name_of:?} trusts any certificate: whoever stands in between gets the \
+             token. Set {authority}"
         ),
         Some(Tls::NameUnchecked) => format!(
-            "does not check the name in the certificate of {whom}: whoever has a certificate gets \
-             the token. Set match_typed_subject_alt_names, or auto_san_validation"
+            "cluster {name_of:?} trusts certificates for any name: whoever has one gets the \
+             token. Set {name}"
         ),
         Some(Tls::Checked | Tls::Unknown) => return None,
     };
@@ -109,13 +119,19 @@ fn tls(target: &Target<'_>, whom: &str) -> Option<Finding> {
 }
 
 fn protocol(target: &Target<'_>, one: &Reference) -> Option<Finding> {
-    let at = target.options.http2.filter(|_| target.is_azure && !target.options.is_http1)?;
+    if let Some((file, at)) = &target.options.no_protocol {
+        let message = "HttpProtocolOptions without a protocol, which Envoy refuses: set \
+                       explicit_http_config with http_protocol_options";
+        return Some(Finding::error(file, *at, "", message));
+    }
+    let concerned = target.is_azure && !target.options.is_http1;
+    let (file, at) = target.options.http2.as_ref().filter(|_| concerned)?;
     let message = format!(
-        "HTTP/2 or later for cluster {:?}, and Service Bus speaks HTTP/1.1: set \
+        "cluster {:?} speaks HTTP/2 or later, and Service Bus speaks HTTP/1.1: set \
          explicit_http_config with http_protocol_options",
         one.name
     );
-    target.place.map(|(file, _)| Finding::warning(file, at, "", &message))
+    Some(Finding::warning(file, *at, "", &message))
 }
 
 /// The filter should be the first to refuse, as its answer says when to try again.
@@ -157,9 +173,9 @@ fn limits(case: &Case<'_>, target: &Target<'_>) -> Vec<Finding> {
 const DEFAULT_LIMIT: u64 = 1024;
 
 fn retries(target: &Target<'_>) -> Option<Finding> {
-    let at = target.options.retries?;
+    let (file, at) = target.options.retries.as_ref()?;
     let message = "Envoy sends a message again by itself, which may be stored already: beside the \
                    filter's retries, budget and circuit breaker. Leave it out and set \
                    delivery.retries";
-    target.place.map(|(file, _)| Finding::warning(file, at, "retry_policy", message))
+    Some(Finding::warning(file, *at, "retry_policy", message))
 }

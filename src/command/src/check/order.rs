@@ -20,7 +20,7 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = vec![];
     if !refuse.is_empty() {
         let message = format!(
-            "works before {refuse}: what they would refuse is on its way to Service Bus by then. \
+            "this filter works before {refuse}: what they would refuse is on its way to Service Bus by then. \
              Put the filter after them"
         );
         findings.push(case.warning(case.plugin.at, "", &message));
@@ -28,7 +28,7 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let cors = named(GuardKind::Cors);
     if !cors.is_empty() {
         let message = format!(
-            "works before {cors}: answers of the filter have no CORS headers, and browsers keep \
+            "this filter works before {cors}: its answers have no CORS headers, and browsers keep \
              them from pages of other origins. Put the filter after it"
         );
         findings.push(case.warning(case.plugin.at, "", &message));

@@ -75,7 +75,8 @@ fn of_mesh<'a>(manifests: &'a Manifests, host: &str, port: u64) -> Target<'a> {
     target.is_azure = (entry.is_some() || rule.is_some()) && (port == 443 || is_bus(host));
     let newer = entry.and_then(|entry| Some((entry, entry.protocol(port)?)));
     if let Some((entry, "HTTP2" | "GRPC")) = newer {
-        target.options.http2 = target.options.http2.or(Some(entry.at));
+        let place = (Rc::clone(&entry.file), entry.at);
+        target.options.http2.get_or_insert(place);
     }
     target
 }

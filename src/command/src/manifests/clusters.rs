@@ -21,6 +21,9 @@ pub(crate) struct Cluster {
     pub(crate) options: Options,
 }
 
+/// A place with its file.
+type Place = (Rc<str>, Position);
+
 /// What a cluster, or a patch of one, sets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
@@ -30,13 +33,15 @@ pub(crate) struct Options {
     pub(crate) tls: Option<Tls>,
     /// Whether the name in a certificate must be the request's host.
     pub(crate) checks_host: bool,
-    pub(crate) http2: Option<Position>,
+    pub(crate) http2: Option<Place>,
     pub(crate) is_http1: bool,
     /// Whether Envoy's HTTP options are set at all.
     pub(crate) sets_protocol: bool,
     /// How many requests and connections Envoy allows, for all workers together.
     pub(crate) limits: Vec<Limit>,
-    pub(crate) retries: Option<Position>,
+    pub(crate) retries: Option<Place>,
+    /// Where HTTP options say nothing of the protocol, which Envoy refuses.
+    pub(crate) no_protocol: Option<Place>,
 }
 
 impl Cluster {
@@ -95,14 +100,17 @@ impl Options {
         self.tls = other.tls.or(self.tls);
         self.checks_host |= other.checks_host;
         if other.sets_protocol {
-            (self.http2, self.is_http1) = (other.http2, other.is_http1);
+            (self.http2, self.is_http1) = (other.http2.clone(), other.is_http1);
             self.sets_protocol = true;
         }
         for limit in &other.limits {
             self.limits.retain(|own| own.kind != limit.kind);
             self.limits.push(limit.clone());
         }
-        self.retries = other.retries.or(self.retries);
+        let or =
+            |own: &mut Option<Place>, other: &Option<Place>| *own = other.clone().or(own.take());
+        or(&mut self.retries, &other.retries);
+        or(&mut self.no_protocol, &other.no_protocol);
     }
 
     fn member(&mut self, file: &Rc<str>, key: &str, at: Position, value: &Node) {
@@ -110,32 +118,41 @@ impl Options {
             "transport_socket" | "transportSocket" => self.tls = Some(Tls::read(value)),
             "transport_socket_matches" | "transportSocketMatches" => self.tls = Some(Tls::Unknown),
             "circuit_breakers" | "circuitBreakers" => self.thresholds(file, value),
-            "http2_protocol_options" | "http2ProtocolOptions" => self.http2 = Some(at),
+            "http2_protocol_options" | "http2ProtocolOptions" => {
+                self.http2 = Some((Rc::clone(file), at))
+            }
             "upstream_http_protocol_options" | "upstreamHttpProtocolOptions" => {
                 self.upstream(value)
             }
             "typed_extension_protocol_options" | "typedExtensionProtocolOptions" => {
                 for (_, options) in value.members() {
-                    self.http_options(options);
+                    self.http_options(file, options);
                 }
             }
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions" => self.http_options(value),
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions" => {
+                self.http_options(file, value)
+            }
             _ => {}
         }
     }
 
-    fn http_options(&mut self, options: &Node) {
+    fn http_options(&mut self, file: &Rc<str>, options: &Node) {
         self.sets_protocol = true;
+        let protocols = ["explicit_http_config", "use_downstream_protocol_config", "auto_config"];
+        if !protocols.iter().any(|key| options.get(key).is_some()) {
+            self.no_protocol = Some((Rc::clone(file), options.at));
+        }
         if let Some(explicit) = options.get("explicit_http_config") {
             let newer = ["http2_protocol_options", "http3_protocol_options"];
             let newer = newer.iter().find_map(|key| explicit.member(key));
-            self.http2 = newer.map(|(key, _)| key.at).or(self.http2);
+            self.http2 = newer.map(|(key, _)| (Rc::clone(file), key.at)).or(self.http2.take());
             self.is_http1 |= explicit.get("http_protocol_options").is_some();
         }
         if let Some(options) = options.get("upstream_http_protocol_options") {
             self.upstream(options);
         }
-        self.retries = options.member("retry_policy").map(|(key, _)| key.at).or(self.retries);
+        let retries = options.member("retry_policy").map(|(key, _)| (Rc::clone(file), key.at));
+        self.retries = retries.or(self.retries.take());
     }
 
     fn upstream(&mut self, options: &Node) {

@@ -42,7 +42,7 @@ impl<'a> Around<'a> {
     }
 }
 
-const WASM: &str = "filters.http.wasm.v3.Wasm";
+pub(super) const WASM: &str = "filters.http.wasm.v3.Wasm";
 const BUFFER: &str = "envoy.filters.http.buffer";
 
 impl Manifests {

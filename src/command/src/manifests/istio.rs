@@ -181,7 +181,7 @@ fn traffic_policy(file: &Rc<str>, policy: &Node) -> Options {
         if let Some((key, value)) = http.member("h2UpgradePolicy")
             && value.str() == Some("UPGRADE")
         {
-            options.http2 = Some(key.at);
+            options.http2 = Some((Rc::clone(file), key.at));
         }
     }
     options

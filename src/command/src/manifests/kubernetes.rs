@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::recognition::{is_configuration_node, names_module};
+use super::recognition::{is_configuration, is_configuration_node, names_module};
 use super::scope::Scope;
 use super::{Manifests, Plugin};
 use crate::text::{Position, Text};
@@ -76,8 +76,8 @@ impl Manifests {
         for (key, value) in resource.get("data").map(|node| node.members()).unwrap_or_default() {
             let Some(text) = value.text() else { continue };
             let named = [".yaml", ".yml", ".json"].iter().any(|end| key.name.ends_with(end));
-            let ours = ["wasm", "servicebus", "service-bus", "service_bus"];
-            let concerns = ours.iter().any(|part| text.as_str().contains(part));
+            let concerns =
+                text.as_str().contains(super::envoy::WASM) || is_configuration(text.as_str());
             if named && concerns {
                 self.add(file, text);
             } else if (named || concerns)

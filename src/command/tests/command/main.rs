@@ -10,6 +10,7 @@
 mod broken;
 mod check;
 mod control_planes;
+mod corpus;
 mod import_apim;
 mod import_apim_recipe;
 mod modules;
