@@ -27,9 +27,9 @@ def load(launch, configure: Callable[[], GatewayConfiguration], emulator: Emulat
     return run
 
 
-def test_a_hundred_thousand_requests_with_aborts(load: Load, emulator: Emulator) -> None:
+def test_each_202_has_one_message_while_clients_leave(load: Load, emulator: Emulator) -> None:
     summary, gateway = load(
-        *("--requests", "100000"),
+        *("--requests", "30000"),
         *("--abort-percent", "5", "--abort-within", "2ms"),
         *("--chunked-percent", "20"),
         *("--duplicate-percent", "2"),
@@ -39,8 +39,8 @@ def test_a_hundred_thousand_requests_with_aborts(load: Load, emulator: Emulator)
     print(json.dumps(summary))
     # Nothing failed but what clients broke off themselves.
     assert set(summary["statuses"]) == {"202"}
-    assert summary["statuses"]["202"] + summary["aborted"] == 100_000
-    assert summary["aborted"] > 1_000
+    assert summary["statuses"]["202"] + summary["aborted"] == 30_000
+    assert summary["aborted"] > 300
     assert summary["settlement"]["violations"] == 0
     # Clients that left have left nothing behind.
     gauge = "cluster.servicebus.upstream_rq_active"

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -121,7 +120,8 @@ class Envoy:
     def _is_ready(self) -> bool:
         try:
             return self.admin("/ready") == "LIVE\n"
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
+            # It does not listen yet, or answers late: its first thread compiles the module.
             return False
 
     def _listener_port(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode
@@ -74,7 +73,7 @@ class Prometheus:
                 f"http://127.0.0.1:{self._port}/-/ready", timeout=10
             ) as ready:
                 return ready.status == 200
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             return False
 
     def _ask(self, what: str, **parameters: str) -> dict:
