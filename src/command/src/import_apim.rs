@@ -11,13 +11,13 @@ use crate::output::{Completion, Failure, print};
 
 /// Turns a policy of API Management into a configuration of the filter.
 ///
-/// Reads `send-service-bus-message`, and `send-request` to Service Bus or to a store, with
-/// `return-response` after it; expressions become CEL. What it cannot turn is listed with its line
-/// on the standard error, and the exit code is then 1; what is printed passes `check` all the same.
+/// Reads `send-service-bus-message`, requests to Service Bus (`send-request`, or the client's own that
+/// goes on to it), and `send-request` to a store; expressions become CEL, conditions on headers become
+/// routes. What it does not turn is listed with its line on the standard error, and the exit code is
+/// then 1; what is printed passes `check` all the same.
 ///
 /// A policy does not tell which requests it is for, so name them with --operation. The clusters are
-/// called `servicebus`, and `imds` where a managed identity is used. Without `return-response` the
-/// filter answers 202; nothing goes on to a backend.
+/// called `servicebus`, and `imds` where a managed identity is used.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
         envoy-service-bus import-apim --operation 'POST /orders' policy.xml > plugin.json")]

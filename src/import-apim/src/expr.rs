@@ -4,15 +4,15 @@ use crate::position::Position;
 
 /// An expression with its place.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Expr {
-    pub(super) at: Position,
-    pub(super) kind: ExprKind,
+pub(crate) struct Expr {
+    pub(crate) at: Position,
+    pub(crate) kind: ExprKind,
     /// How many lie one in the other.
-    pub(super) height: usize,
+    pub(crate) height: usize,
 }
 
 impl Expr {
-    pub(super) fn new(at: Position, kind: ExprKind) -> Self {
+    pub(crate) fn new(at: Position, kind: ExprKind) -> Self {
         let of = |parts: &[Self]| parts.iter().map(|one| one.height).max().unwrap_or(0);
         let inner = match &kind {
             ExprKind::Text(_) | ExprKind::Number(_) | ExprKind::Name(_) | ExprKind::Out(_) => 0,
@@ -36,7 +36,7 @@ impl Expr {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum ExprKind {
+pub(crate) enum ExprKind {
     Text(String),
     Number(String),
     Joined(Vec<Part>),
@@ -55,17 +55,20 @@ pub(super) enum ExprKind {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Text(String),
     Expr(Expr),
 }
 
 /// One step of a block.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Statement {
+pub(crate) enum Statement {
     /// A local variable.
     Local(String, Expr),
-    /// `context.Variables["name"] = …`.
-    Variable(Expr, Expr),
+    /// `context.Variables["name"] = …`, `local["name"] = …`, `local = …`.
+    Assign(Expr, Expr),
+    /// `local.Add("name", …)`.
+    Call(Expr),
+    If(Expr, Vec<Statement>, Vec<Statement>),
     Return(Expr),
 }

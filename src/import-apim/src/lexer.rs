@@ -1,17 +1,17 @@
 //! The words of C# as policy expressions use it.
 
-use super::units::Unit;
 use crate::position::Position;
+use crate::units::Unit;
 
 /// A word with its place.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Token {
-    pub(super) at: Position,
-    pub(super) kind: Kind,
+pub(crate) struct Token {
+    pub(crate) at: Position,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Name(String),
     Number(String),
     Text(String),
@@ -23,16 +23,16 @@ pub(super) enum Kind {
 
 /// A piece of an interpolated text.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Text(String),
     Code(Vec<Token>),
 }
 
 /// What cannot be read, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable {
-    pub(super) at: Position,
-    pub(super) message: String,
+pub(crate) struct Unreadable {
+    pub(crate) at: Position,
+    pub(crate) message: String,
 }
 
 /// The longest first.
@@ -44,7 +44,7 @@ const SIGNS: [&str; 39] = [
 
 /// Reads words from the opening bracket at the start to the one that closes it; tells how many
 /// characters that were. The brackets themselves are left out.
-pub(super) fn bracketed(units: &[Unit]) -> Result<(Vec<Token>, usize), Unreadable> {
+pub(crate) fn bracketed(units: &[Unit]) -> Result<(Vec<Token>, usize), Unreadable> {
     let mut lexer = Lexer { units, next: 1, depth: 0 };
     let tokens = lexer.until_closed()?;
     Ok((tokens, lexer.next))

@@ -1,31 +1,41 @@
 //! A policy of API Management as a configuration of the filter, and what of it was left out.
 
+mod body;
+mod configuration;
 mod expr;
+mod flow;
 mod lexer;
-mod made;
 mod members;
 mod message;
 mod named;
 mod operation;
-mod policy;
+mod plan;
+mod position;
 mod prune;
+mod reference;
 mod reply;
+mod report;
+mod request;
+mod routes;
 mod syntax;
+mod term;
 mod translate;
 mod units;
+mod value;
 mod within;
 mod xml;
-
-mod position;
 
 use std::fmt;
 
 use serde_json::Value as Json;
 
+use configuration::Given;
+use flow::Interpreter;
 pub use operation::Operation;
-use policy::Importer;
-pub use policy::LeftOut;
 pub use position::Position;
+pub use reference::{ELEMENTS, Entry, Fate};
+pub use report::LeftOut;
+use report::Report;
 
 /// What a policy does not say itself.
 #[derive(Clone, Copy, Debug)]
@@ -71,26 +81,31 @@ impl std::error::Error for SyntaxError {}
 /// # Errors
 /// If it is not XML as API Management's editor shows it.
 pub fn import(policy: &str, around: Surroundings<'_>) -> Result<Imported, SyntaxError> {
-    let mut importer = Importer::new(around.operation, around.allowed.to_vec());
     let (units, missing) = named::fill(units::decode(policy), around.named_values);
-    let elements = xml::read(&units)
+    let root = xml::read(&units)
         .map_err(|error| SyntaxError { at: error.at, message: error.message.to_string() })?;
-    importer.read(&elements);
-    let config = importer.configuration(around.operation, around.namespace);
-    let mut left_out = importer.left_out;
-    let config = config.map(|config| named::report(config, &missing, &mut left_out));
-    let at = elements.first().map_or(Position::START, |element| element.at);
-    let mut leave_out = |what: &str, why: &str| {
-        left_out.push(LeftOut { at, what: what.to_owned(), why: why.to_owned() });
-    };
+    let mut report = Report::default();
+    let flow = Interpreter::new(around.operation, &mut report).follow(&root);
+    let routes = routes::of(flow, &mut report);
+    let given =
+        Given { operation: around.operation, namespace: around.namespace, allowed: around.allowed };
+    let config = configuration::write(&routes, &given, &mut report);
+    let at = root.children.first().map_or(Position::START, |element| element.at);
     let configuration = match config {
-        Some(config) => prune::prune(config, &mut leave_out),
+        Some(config) => {
+            report.list_unread(&root);
+            let config = named::report(config, &missing, &mut report.left_out);
+            prune::prune(config, |what, why| report.leave_out(at, what, why))
+        }
         None => {
-            leave_out("policy", "sends nothing to Service Bus, and asks no other service");
+            let why = "sends nothing to Service Bus, and asks no other service";
+            report.leave_out(at, "policy", why);
             None
         }
     };
+    let mut left_out = report.left_out;
     left_out.sort_by_key(|one| one.at);
-    left_out.dedup();
+    let mut seen = std::collections::HashSet::new();
+    left_out.retain(|one| seen.insert((one.at, one.what.clone(), one.why.clone())));
     Ok(Imported { configuration, left_out })
 }

@@ -1,279 +1,143 @@
-//! The message of `send-service-bus-message`, or of a `send-request` to Service Bus.
+//! A message: what is sent, and where.
 
-use envoy_service_bus::json;
+mod headers;
+mod policy;
+mod request;
+
 use serde_json::{Map, Value as Json, json};
 
-use super::lexer::{Kind, Piece as LexedPiece, Token};
-use super::made::{Made, Piece};
-use super::policy::{Importer, timeout};
-use super::xml::{Content, ContentKind, Element};
 use crate::position::Position;
+use crate::report::Report;
+use crate::value::{Piece, Value};
+pub(crate) use headers::{SetHeader, by_hand, set_header};
+pub(crate) use policy::{ignores_errors, of_policy};
+pub(crate) use request::{OfRequest, of_request};
 
 /// What is sent, and where.
-#[derive(Debug)]
-pub(super) struct Message {
-    pub(super) at: Position,
-    pub(super) route: String,
-    pub(super) namespace: Option<String>,
-    pub(super) credentials: Json,
-    pub(super) timeout: Option<Json>,
-    pub(super) send: Map<String, Json>,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) at: Position,
+    /// `queue` or `topic`.
+    pub(crate) kind: &'static str,
+    pub(crate) entity: Value,
+    pub(crate) entity_at: Position,
+    pub(crate) namespace: Option<String>,
+    pub(crate) credentials: Json,
+    pub(crate) timeout: Option<u64>,
+    /// The request's body, where it is not set.
+    pub(crate) payload: Option<Value>,
+    /// The request's, where it is not set.
+    pub(crate) content_type: Option<Value>,
+    pub(crate) broker_properties: Vec<(String, Value)>,
+    pub(crate) properties: Vec<(String, Value)>,
+    /// Whether the policy goes on when the message could not be sent, and where it says so.
+    pub(crate) ignores_errors: Option<Position>,
 }
 
-/// Reads `send-service-bus-message`.
-pub(super) fn of_policy(importer: &mut Importer, policy: &Element) -> Message {
-    let mut send = Map::new();
-    let queue = policy.attribute("queue-name").map(|content| ("queue", "queue-name", content));
-    let topic = policy.attribute("topic-name").map(|content| ("topic", "topic-name", content));
-    let mut route = None;
-    if let Some((kind, what, content)) = queue.or(topic)
-        && let Some(made) = importer.made(what, content)
-    {
-        route = entity(importer, &mut send, content.at, kind, made.template());
-    } else {
-        importer.leave_out(policy.at, &policy.name, "needs a queue-name or topic-name");
-        send.insert("queue".to_owned(), "unknown".into());
-    }
-    for child in &policy.children {
-        match child.name.as_str() {
-            "message-properties" => properties(importer, child, &mut send),
-            "payload" => body(importer, child, &mut send),
-            name => importer.leave_out(child.at, name, "has no counterpart here"),
+impl Message {
+    /// The name of its route, where its entity is fixed.
+    pub(crate) fn route(&self) -> String {
+        match &self.entity {
+            Value::Text(path) => {
+                path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+            }
+            _ => "imported".to_owned(),
         }
     }
-    let namespace = policy.attribute("namespace").and_then(|content| {
-        match importer.made("namespace", content)? {
-            Made::Text(text) => Some(text),
+
+    /// The section `send`. An entity that an expression chooses needs a list of what it may yield.
+    pub(crate) fn send(&self, allowed: &[String], report: &mut Report) -> Map<String, Json> {
+        let mut send = Map::new();
+        let texts = self.entity.texts();
+        match &self.entity {
+            Value::Text(_) => {
+                send.insert(self.kind.to_owned(), self.entity.template());
+            }
+            _ if allowed.is_empty() && texts.is_empty() => {
+                let why = "an expression chooses where messages go: name what it may yield with \
+                           --allowed";
+                report.leave_out(self.entity_at, self.kind, why);
+                send.insert(self.kind.to_owned(), UNKNOWN.into());
+            }
             _ => {
-                importer.leave_out(content.at, "namespace", "must not depend on the request");
-                None
+                send.insert(self.kind.to_owned(), self.entity.template());
+                let allowed = if allowed.is_empty() { &texts } else { allowed };
+                send.insert("allowed".to_owned(), json!(allowed));
             }
         }
-    });
-    let client_id = policy.attribute("client-id");
-    let client_id = client_id.and_then(|content| importer.made("client-id", content));
-    Message {
-        at: policy.at,
-        route: route.unwrap_or_else(|| "imported".to_owned()),
-        namespace,
-        credentials: managed_identity(client_id),
-        timeout: None,
-        send,
-    }
-}
-
-/// Reads a `send-request` to an entity of a namespace.
-pub(super) fn of_request(
-    importer: &mut Importer,
-    policy: &Element,
-    host: &str,
-    path: &str,
-) -> Message {
-    let mut send = Map::new();
-    let at = policy.child("set-url").map_or(policy.at, |child| child.at);
-    let route = entity(importer, &mut send, at, "queue", path.into());
-    let mut credentials = None;
-    for child in &policy.children {
-        match child.name.as_str() {
-            "set-url" | "set-method" => {}
-            "authentication-managed-identity" => {
-                let id = child.attribute("client-id");
-                let id = id.and_then(|content| importer.made("client-id", content));
-                credentials = Some(managed_identity(id));
-            }
-            "set-body" => body(importer, child, &mut send),
-            "set-header" => {
-                if let Some(found) = header(importer, child, &mut send) {
-                    credentials = Some(found);
-                }
-            }
-            name => importer.leave_out(child.at, name, "has no counterpart here"),
+        if let Some(payload) = &self.payload {
+            send.insert("payload".to_owned(), payload.clone().or_tree().template());
         }
-    }
-    let credentials = credentials.unwrap_or_else(|| {
-        importer.leave_out(policy.at, "send-request", "shows no credentials that are understood");
-        managed_identity(None)
-    });
-    Message {
-        at: policy.at,
-        route: route.unwrap_or_else(|| "imported".to_owned()),
-        namespace: (!host.contains("${")).then(|| host.to_owned()),
-        credentials,
-        timeout: timeout(policy),
-        send,
-    }
-}
-
-/// The entity of a URL, if it is one of Service Bus.
-pub(super) fn entity_of<'a>(host: &str, path: &'a str) -> Option<&'a str> {
-    let path = path.split('?').next().unwrap_or_default();
-    let entity = path.strip_suffix("/messages");
-    entity.filter(|entity| !entity.is_empty() && host.contains(".servicebus."))
-}
-
-/// Sets the entity; its name, where it is fixed, is that of the route.
-fn entity(
-    importer: &mut Importer,
-    send: &mut Map<String, Json>,
-    at: Position,
-    kind: &str,
-    template: Json,
-) -> Option<String> {
-    let text = template.as_str().unwrap_or_default().to_owned();
-    if !text.contains("${") {
-        send.insert(kind.to_owned(), template);
-        return Some(text.chars().map(|c| if c == '/' || c == '.' { '-' } else { c }).collect());
-    }
-    if importer.allowed.is_empty() {
-        let why = "an expression chooses where messages go: name what it may yield with --allowed";
-        importer.leave_out(at, kind, why);
-        send.insert(kind.to_owned(), "unknown".into());
-    } else {
-        send.insert(kind.to_owned(), template);
-        send.insert("allowed".to_owned(), json!(importer.allowed));
-    }
-    None
-}
-
-fn properties(importer: &mut Importer, element: &Element, send: &mut Map<String, Json>) {
-    let mut found = Map::new();
-    for property in &element.children {
-        let Some(name) = property.text_of("name").map(str::to_owned) else {
-            importer.leave_out(property.at, &property.name, "needs a name");
-            continue;
+        if let Some(kind) = &self.content_type {
+            send.insert("content_type".to_owned(), kind.template());
+        }
+        let named = |values: &[(String, Value)]| {
+            Json::Object(values.iter().map(|(name, it)| (name.clone(), it.template())).collect())
         };
-        let made = match &property.content {
-            Some(content) => importer.made(&property.name, content),
-            None => Some(Made::Text(String::new())),
-        };
-        if let Some(made) = made {
-            found.insert(name, made.template());
+        if !self.broker_properties.is_empty() {
+            let values = self.broker_properties.iter();
+            let values = values.map(|(name, value)| (name.clone(), broker_property(name, value)));
+            send.insert("broker_properties".to_owned(), Json::Object(values.collect()));
         }
+        if !self.properties.is_empty() {
+            send.insert("properties".to_owned(), named(&self.properties));
+        }
+        send
     }
-    send.insert("properties".to_owned(), Json::Object(found));
-}
 
-/// The body of the message; where it is that of the request, nothing is to be set.
-fn body(importer: &mut Importer, element: &Element, send: &mut Map<String, Json>) {
-    if element.attribute("template").is_some() {
-        return importer.leave_out(element.at, &element.name, "Liquid is not turned");
-    }
-    let Some(content) = &element.content else { return };
-    match importer.made(&element.name, content) {
-        Some(Made::Cel(cel)) if cel.code == "request.body" => {}
-        Some(made) => {
-            send.insert("payload".to_owned(), made.or_tree().template());
-        }
-        None => {
-            let why = "the message holds the body of the request instead";
-            importer.leave_out(element.at, &element.name, why);
-        }
+    /// What later expressions know as its id.
+    pub(crate) fn id(&self) -> Value {
+        let found = self.broker_properties.iter().find(|(name, _)| name == "MessageId");
+        found.map_or_else(tracking_id, |(_, value)| value.clone())
     }
 }
 
-/// A header of a request to Service Bus; yields credentials where it holds them.
-fn header(
-    importer: &mut Importer,
-    element: &Element,
-    send: &mut Map<String, Json>,
-) -> Option<Json> {
-    let name = element.text_of("name").unwrap_or_default().to_ascii_lowercase();
-    let content = element.child("value").unwrap_or(element).content.as_ref()?;
-    match name.as_str() {
-        "authorization" if mentions(content, "SharedAccessSignature") => {
-            // The key is in a text that must not stand here.
-            return Some(json!({"connection_string": {"env": "SB_CONNECTION_STRING"}}));
-        }
-        "authorization" if mentions(content, "Bearer") => return Some(managed_identity(None)),
-        "authorization" => {
-            importer.leave_out(element.at, "set-header", "its credentials are not understood");
-        }
-        "content-type" => {
-            if let Some(made) = importer.made("set-header", content) {
-                send.insert("content_type".to_owned(), made.template());
-            }
-        }
-        "brokerproperties" => match importer.made("set-header", content).map(Made::or_tree) {
-            Some(Made::Object(members)) => {
-                let properties = members.into_iter().map(broker_property);
-                send.insert("broker_properties".to_owned(), Json::Object(properties.collect()));
-            }
-            Some(_) => importer.leave_out(element.at, "set-header", "is no JSON object"),
-            None => {}
-        },
-        _ => {
-            if let Some(made) = importer.made("set-header", content) {
-                let properties = send.entry("properties").or_insert_with(|| json!({}));
-                if let Json::Object(properties) = properties {
-                    properties.insert(name, property(made));
-                }
-            }
-        }
-    }
-    None
+/// The name of an entity that the policy does not tell.
+pub(crate) const UNKNOWN: &str = "unknown";
+
+fn tracking_id() -> Value {
+    Value::Cel(crate::value::Cel::plain("tracking_id", true))
 }
 
 /// Service Bus's times are in seconds, ours have a unit.
-fn broker_property((name, made): (String, Made)) -> (String, Json) {
-    let value = match (name.as_str(), &made) {
-        ("TimeToLive", Made::Json(Json::Number(seconds))) => format!("{seconds}s").into(),
-        _ => made.template(),
-    };
-    (name, value)
-}
-
-/// The value of a property from its header, where texts stand in quotes.
-fn property(made: Made) -> Json {
-    match made {
-        Made::Text(text) => json::read(text.as_bytes())
-            .ok()
-            .filter(|value: &Json| !value.is_object() && !value.is_array() && !value.is_null())
-            .map_or_else(
-                || Made::Text(text),
-                |value| match value {
-                    Json::String(text) => Made::Text(text),
-                    value => Made::Json(value),
-                },
-            )
-            .template(),
-        Made::Joined(mut pieces) => {
-            if let [Piece::Text(start), _, .., Piece::Text(end)] = pieces.as_mut_slice()
-                && start.starts_with('"')
-                && end.ends_with('"')
-            {
-                start.remove(0);
-                end.pop();
-            }
-            Made::joined(pieces).template()
-        }
-        other => other.template(),
+fn broker_property(name: &str, value: &Value) -> Json {
+    match (name, value) {
+        ("TimeToLive", Value::Json(Json::Number(seconds))) => format!("{seconds}s").into(),
+        ("ScheduledEnqueueTimeUtc", Value::Cel(cel)) => match cel.delay {
+            Some(seconds) => format!("+{seconds}s").into(),
+            None => value.template(),
+        },
+        _ => value.template(),
     }
 }
 
-fn managed_identity(client_id: Option<Made>) -> Json {
-    match client_id {
-        Some(Made::Text(id)) => {
-            json!({"managed_identity": {"cluster": "imds", "source": "imds", "client_id": id}})
-        }
-        _ => json!({"managed_identity": {"cluster": "imds", "source": "imds"}}),
+/// A managed identity, with its client id where it is named.
+pub(crate) fn managed_identity(client_id: Option<&str>) -> Json {
+    let mut identity = json!({"cluster": "imds", "source": "imds"});
+    if let (Some(id), Some(members)) = (client_id, identity.as_object_mut()) {
+        members.insert("client_id".to_owned(), id.into());
     }
+    json!({"managed_identity": identity})
 }
 
-/// Whether a word stands in any text of a content.
-fn mentions(content: &Content, word: &str) -> bool {
-    fn any(tokens: &[Token], word: &str) -> bool {
-        tokens.iter().any(|token| match &token.kind {
-            Kind::Text(text) => text.contains(word),
-            Kind::Joined(pieces) => pieces.iter().any(|piece| match piece {
-                LexedPiece::Text(text) => text.contains(word),
-                LexedPiece::Code(tokens) => any(tokens, word),
-            }),
-            _ => false,
-        })
+/// The entity of a path `ENTITY/messages`.
+pub(crate) fn entity_of(path: Value) -> Option<Value> {
+    let mut pieces = path.pieces()?;
+    if let Some(Piece::Text(last)) = pieces.last_mut() {
+        let path = last.split('?').next().unwrap_or_default().trim_end_matches('/');
+        *last = path.strip_suffix("/messages")?.to_owned();
+    } else {
+        return None;
     }
-    match &content.kind {
-        ContentKind::Text(text) => text.contains(word),
-        ContentKind::Expression(tokens) | ContentKind::Statements(tokens) => any(tokens, word),
-        ContentKind::Unreadable(_) => false,
+    if let Some(Piece::Text(first)) = pieces.first_mut() {
+        *first = first.trim_start_matches('/').to_owned();
+    }
+    match Value::joined(pieces) {
+        Value::Text(text) if text.is_empty() => None,
+        Value::Joined(pieces) => Some(match pieces.as_slice() {
+            [Piece::Cel(cel)] => Value::Cel(cel.clone()),
+            _ => Value::Joined(pieces),
+        }),
+        value => Some(value),
     }
 }

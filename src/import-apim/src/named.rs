@@ -3,22 +3,22 @@
 use envoy_service_bus::json;
 use serde_json::Value as Json;
 
-use super::policy::LeftOut;
-use super::units::Unit;
 use crate::position::Position;
+use crate::report::LeftOut;
+use crate::units::Unit;
 
 /// Stands around a name whose value is not known; no policy has it.
-const MARK: char = '\u{f8fe}';
+pub(crate) const MARK: char = '\u{f8fe}';
 
 /// A name whose value is not known.
 #[derive(Debug)]
-pub(super) struct Missing {
+pub(crate) struct Missing {
     at: Position,
     name: String,
 }
 
 /// Puts values in place of their names.
-pub(super) fn fill(units: Vec<Unit>, values: &[(String, String)]) -> (Vec<Unit>, Vec<Missing>) {
+pub(crate) fn fill(units: Vec<Unit>, values: &[(String, String)]) -> (Vec<Unit>, Vec<Missing>) {
     let mut filled = Vec::with_capacity(units.len());
     let mut missing = vec![];
     let mut next = 0;
@@ -42,7 +42,7 @@ pub(super) fn fill(units: Vec<Unit>, values: &[(String, String)]) -> (Vec<Unit>,
 
 /// Reports the names that came into the configuration, and leaves them there as they are. Others
 /// are in what is not needed, such as a key.
-pub(super) fn report(config: Json, missing: &[Missing], left_out: &mut Vec<LeftOut>) -> Json {
+pub(crate) fn report(config: Json, missing: &[Missing], left_out: &mut Vec<LeftOut>) -> Json {
     let mut text = config.to_string();
     for Missing { at, name } in missing {
         let mark = marked(name);

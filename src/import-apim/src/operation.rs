@@ -2,6 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::value::{Cel, Piece, Value};
+
 /// Method and path of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -10,9 +12,9 @@ pub struct Operation {
     /// Whether any path that begins so is meant.
     prefix: bool,
     /// Parameters of the path, with our names for them.
-    pub(super) captures: Vec<(String, String)>,
+    pub(crate) captures: Vec<(String, String)>,
     /// Parameters of the query.
-    pub(super) query: Vec<String>,
+    pub(crate) query: Vec<String>,
 }
 
 impl Operation {
@@ -42,8 +44,38 @@ impl Operation {
         Ok(Self { method: method.to_owned(), path, prefix, captures, query })
     }
 
+    pub(crate) fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its path, with captures as values.
+    pub(crate) fn path_value(&self) -> Value {
+        let path = self.captures.iter().fold(self.path.clone(), |path, (theirs, ours)| {
+            path.replace(&format!("{{{ours}}}"), &format!("{{{theirs}}}"))
+        });
+        self.filled(&path)
+    }
+
+    /// A path template with values in place of its parameters.
+    pub(crate) fn filled(&self, template: &str) -> Value {
+        let mut pieces = vec![];
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((name, after)) = after.split_once('}') else { break };
+            let own = self.captures.iter().find(|(theirs, _)| theirs == name);
+            pieces.push(Piece::Text(before.to_owned()));
+            pieces.push(match own {
+                Some((_, own)) => Piece::Cel(Cel::plain(format!("path.{own}"), true)),
+                None => Piece::Text(format!("{{{name}}}")),
+            });
+            rest = after;
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        Value::joined(pieces)
+    }
+
     /// What our route matches.
-    pub(super) fn matches(&self) -> Json {
+    pub(crate) fn matches(&self) -> Json {
         let key = match (self.prefix, self.captures.is_empty()) {
             (true, true) => "path_prefix",
             (_, false) => "path_template",

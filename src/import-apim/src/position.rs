@@ -1,7 +1,7 @@
 //! Where in a policy something stands.
 
 /// A place in a file; both count from 1, columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// Its line.
     pub line: usize,

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 /// The configuration without what is wrong in it, which is told with its place; `None` when
 /// nothing usable is left.
-pub(super) fn prune(mut config: Json, mut tell: impl FnMut(&str, &str)) -> Option<Json> {
+pub(crate) fn prune(mut config: Json, mut tell: impl FnMut(&str, &str)) -> Option<Json> {
     // Each round takes something out, so it ends.
     for _ in 0..100 {
         let text = config.to_string();

@@ -2,12 +2,12 @@
 
 mod objects;
 
-use super::expr::{Expr, ExprKind, Part, Statement};
-use super::lexer::{Kind, Piece, Token, Unreadable};
+use crate::expr::{Expr, ExprKind, Part, Statement};
+use crate::lexer::{Kind, Piece, Token, Unreadable};
 use crate::position::Position;
 
 /// Reads one expression.
-pub(super) fn expression(tokens: &[Token]) -> Result<Expr, Unreadable> {
+pub(crate) fn expression(tokens: &[Token]) -> Result<Expr, Unreadable> {
     whole(tokens, 0)
 }
 
@@ -21,7 +21,7 @@ fn whole(tokens: &[Token], depth: usize) -> Result<Expr, Unreadable> {
 }
 
 /// Reads the steps of a block.
-pub(super) fn statements(tokens: &[Token]) -> Result<Vec<Statement>, Unreadable> {
+pub(crate) fn statements(tokens: &[Token]) -> Result<Vec<Statement>, Unreadable> {
     let mut parser = Parser { tokens, next: 0, depth: 0 };
     let mut statements = vec![];
     while *parser.kind() != Kind::End {
@@ -30,7 +30,7 @@ pub(super) fn statements(tokens: &[Token]) -> Result<Vec<Statement>, Unreadable>
     Ok(statements)
 }
 
-const TYPES: [&str; 22] = [
+const TYPES: [&str; 24] = [
     "string",
     "String",
     "int",
@@ -53,6 +53,8 @@ const TYPES: [&str; 22] = [
     "Boolean",
     "JsonElement",
     "var",
+    "JProperty",
+    "TimeSpan",
 ];
 /// By how strongly they bind.
 const OPERATORS: [&[&str]; 7] = [
@@ -132,6 +134,7 @@ impl Parser<'_> {
 
     fn statement(&mut self) -> Result<Statement, Unreadable> {
         let statement = match (self.kind(), self.ahead(1), self.ahead(2)) {
+            (Kind::Name(word), ..) if word == "if" => return self.condition(),
             (Kind::Name(word), ..) if word == "return" => {
                 self.next += 1;
                 Statement::Return(self.expr()?)
@@ -143,15 +146,45 @@ impl Parser<'_> {
                 self.next += 3;
                 Statement::Local(name, self.expr()?)
             }
-            (Kind::Name(word), ..) if word == "context" => {
+            (Kind::Name(_), ..) => {
                 let target = self.expr()?;
-                self.expect("=")?;
-                Statement::Variable(target, self.expr()?)
+                if self.sees(";") && matches!(target.kind, ExprKind::Call(..)) {
+                    Statement::Call(target)
+                } else {
+                    self.expect("=")?;
+                    Statement::Assign(target, self.expr()?)
+                }
             }
             _ => return self.unexpected(),
         };
         self.expect(";")?;
         Ok(statement)
+    }
+
+    /// `if (…) { … } else { … }`.
+    fn condition(&mut self) -> Result<Statement, Unreadable> {
+        self.deeper()?;
+        self.next += 1;
+        self.expect("(")?;
+        let condition = self.expr()?;
+        self.expect(")")?;
+        let then = self.block()?;
+        let has_else = matches!(self.kind(), Kind::Name(word) if word == "else");
+        self.next += usize::from(has_else);
+        let otherwise = if has_else { self.block()? } else { vec![] };
+        self.depth -= 1;
+        Ok(Statement::If(condition, then, otherwise))
+    }
+
+    fn block(&mut self) -> Result<Vec<Statement>, Unreadable> {
+        if !self.takes("{") {
+            return Ok(vec![self.statement()?]);
+        }
+        let mut statements = vec![];
+        while !self.takes("}") {
+            statements.push(self.statement()?);
+        }
+        Ok(statements)
     }
 
     /// Counts what calls itself for a part of itself.

@@ -4,18 +4,18 @@ use crate::position::Position;
 
 /// One character.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Unit {
-    pub(super) c: char,
-    pub(super) at: Position,
+pub(crate) struct Unit {
+    pub(crate) c: char,
+    pub(crate) at: Position,
     /// Whether it was written as an entity, and so is no markup.
-    pub(super) escaped: bool,
+    pub(crate) escaped: bool,
 }
 
 const NAMED: [(&str, char); 5] =
     [("&lt;", '<'), ("&gt;", '>'), ("&amp;", '&'), ("&quot;", '"'), ("&apos;", '\'')];
 
 /// Decodes a whole file.
-pub(super) fn decode(text: &str) -> Vec<Unit> {
+pub(crate) fn decode(text: &str) -> Vec<Unit> {
     let mut units = Vec::with_capacity(text.len());
     let (mut rest, mut at) = (text, Position::START);
     while let Some(c) = rest.chars().next() {

@@ -1,9 +1,9 @@
 //! Where an expression ends at the latest.
 
-use super::units::Unit;
+use crate::units::Unit;
 
 /// What an expression stands in.
-pub(super) enum Within<'a> {
+pub(crate) enum Within<'a> {
     /// An element, by its name.
     Element(&'a str),
     /// An attribute, by its quote, which may stand in the expression too.
@@ -12,7 +12,7 @@ pub(super) enum Within<'a> {
 
 impl Within<'_> {
     /// Whether it ends at an index.
-    pub(super) fn ends(&self, units: &[Unit], index: usize) -> bool {
+    pub(crate) fn ends(&self, units: &[Unit], index: usize) -> bool {
         let mut rest = units.get(index..).unwrap_or_default().iter();
         match self {
             Self::Element(name) => {

@@ -1,80 +1,26 @@
 //! Policies as API Management takes them: XML, but for expressions, whose quotes and angle brackets
 //! need no entities.
 
-use super::lexer::{self, Token, Unreadable};
-use super::units::Unit;
-use super::within::Within;
+use crate::lexer::{self, Unreadable};
 use crate::position::Position;
+use crate::units::Unit;
+use crate::within::Within;
 
-/// An element with its place.
-#[derive(Clone, Debug)]
-pub(super) struct Element {
-    pub(super) name: String,
-    pub(super) at: Position,
-    pub(super) attributes: Vec<(String, Content)>,
-    pub(super) children: Vec<Element>,
-    /// The text, where there is more than white space.
-    pub(super) content: Option<Content>,
-}
+mod element;
 
-/// What stands in an attribute or an element.
-#[derive(Clone, Debug)]
-pub(super) struct Content {
-    pub(super) at: Position,
-    pub(super) kind: ContentKind,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum ContentKind {
-    Text(String),
-    /// `@(…)`, its end included as a token.
-    Expression(Vec<Token>),
-    /// `@{…}`.
-    Statements(Vec<Token>),
-    /// An expression that cannot be read.
-    Unreadable(Unreadable),
-}
-
-impl Element {
-    pub(super) fn attribute(&self, name: &str) -> Option<&Content> {
-        self.attributes.iter().find(|(other, _)| other == name).map(|(_, content)| content)
-    }
-
-    /// The attribute's text, if it is no expression.
-    pub(super) fn text_of(&self, name: &str) -> Option<&str> {
-        match &self.attribute(name)?.kind {
-            ContentKind::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    pub(super) fn child(&self, name: &str) -> Option<&Element> {
-        self.children.iter().find(|child| child.name == name)
-    }
-
-    pub(super) fn text(&self) -> Option<&str> {
-        match &self.content.as_ref()?.kind {
-            ContentKind::Text(text) => Some(text.trim()),
-            _ => None,
-        }
-    }
-}
+use element::Attribute;
+pub(crate) use element::{Content, ContentKind, Element, Unread};
 
 /// Deepest nesting of elements.
 const DEPTH: usize = 100;
 
-/// Reads all elements of a file.
-pub(super) fn read(units: &[Unit]) -> Result<Vec<Element>, Unreadable> {
+/// Reads all elements of a file, as children of one without a name.
+pub(crate) fn read(units: &[Unit]) -> Result<Element, Unreadable> {
     let mut reader = Reader { units, next: 0 };
-    let mut root = Element {
-        name: String::new(),
-        at: Position::START,
-        attributes: vec![],
-        children: vec![],
-        content: None,
-    };
+    let mut root = Element::new(String::new(), Position::START);
     reader.inside(&mut root, 0)?;
-    Ok(root.children)
+    root.dismiss_itself();
+    Ok(root)
 }
 
 struct Reader<'a> {
@@ -162,7 +108,7 @@ impl Reader<'_> {
                 let text = self.while_(|unit| unit.c != '<' || unit.escaped);
                 element.add(at, ContentKind::Text(text));
             }
-            if element.content.is_none() {
+            if !element.has_content() {
                 self.while_(|unit| unit.c.is_whitespace() && !unit.escaped);
             }
         }
@@ -182,7 +128,7 @@ impl Reader<'_> {
         if name.is_empty() {
             return self.fail(at, "expected the name of an element after <");
         }
-        let mut element = Element { name, at, attributes: vec![], children: vec![], content: None };
+        let mut element = Element::new(name, at);
         loop {
             self.while_(|unit| unit.c.is_whitespace());
             if self.takes("/>") {
@@ -194,12 +140,13 @@ impl Reader<'_> {
                 return Ok(element);
             }
             let attribute = self.attribute()?;
-            element.attributes.push(attribute);
+            element.push(attribute);
         }
     }
 
-    fn attribute(&mut self) -> Result<(String, Content), Unreadable> {
-        let at = self.at();
+    fn attribute(&mut self) -> Result<Attribute, Unreadable> {
+        let place = self.at();
+        let at = place;
         let name = self.name();
         self.while_(|unit| unit.c.is_whitespace());
         let equals = self.takes("=");
@@ -220,7 +167,7 @@ impl Reader<'_> {
         if !self.takes(&quote.to_string()) {
             return self.fail(at, format!("expected {quote} after the value"));
         }
-        Ok((name, Content { at, kind }))
+        Ok(Attribute::new(name, place, Content { at, kind }))
     }
 
     /// An expression, if one begins here. One that cannot be read, or that seems to reach beyond what
@@ -256,20 +203,5 @@ impl Reader<'_> {
             self.next += 1;
         }
         Some(ContentKind::Unreadable(unreadable))
-    }
-}
-
-impl Element {
-    fn add(&mut self, at: Position, kind: ContentKind) {
-        if let ContentKind::Text(text) = &kind {
-            if text.trim().is_empty() {
-                return;
-            }
-            if let Some(Content { kind: ContentKind::Text(before), .. }) = &mut self.content {
-                before.push_str(text);
-                return;
-            }
-        }
-        self.content.get_or_insert(Content { at, kind });
     }
 }

@@ -12,7 +12,6 @@ mod check;
 mod control_planes;
 mod corpus;
 mod import_apim;
-mod import_apim_recipe;
 mod modules;
 mod program;
 mod render;

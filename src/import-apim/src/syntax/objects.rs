@@ -1,8 +1,8 @@
 //! Lists of arguments, and objects.
 
-use super::super::expr::{Expr, ExprKind};
-use super::super::lexer::{Kind, Unreadable};
 use super::Parser;
+use crate::expr::{Expr, ExprKind};
+use crate::lexer::{Kind, Unreadable};
 use crate::position::Position;
 
 impl Parser<'_> {
@@ -16,7 +16,8 @@ impl Parser<'_> {
             let at = self.at();
             let out = matches!(self.kind(), Kind::Name(word) if word == "out");
             items.push(if out && matches!(self.ahead(1), Kind::Name(_)) {
-                self.next += 2;
+                // The type of the variable, where it stands.
+                self.next += if matches!(self.ahead(2), Kind::Name(_)) { 2 } else { 1 };
                 Expr::new(at, ExprKind::Out(self.name()?))
             } else {
                 self.expr()?
@@ -46,8 +47,16 @@ impl Parser<'_> {
         Ok(Expr::new(at, ExprKind::New(name, arguments, members)))
     }
 
-    /// `a = value`, `["a"] = value`, or a value that brings its own name.
+    /// `a = value`, `["a"] = value`, `{"a", value}`, or a value that brings its own name.
     fn new_member(&mut self) -> Result<(String, Expr), Unreadable> {
+        if let (Kind::Sign("{"), Kind::Text(name)) = (self.kind(), self.ahead(1)) {
+            let name = name.clone();
+            self.next += 2;
+            self.expect(",")?;
+            let value = self.expr()?;
+            self.expect("}")?;
+            return Ok((name, value));
+        }
         if let (Kind::Name(name), Kind::Sign("=")) = (self.kind(), self.ahead(1)) {
             let name = name.clone();
             self.next += 2;

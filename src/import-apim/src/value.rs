@@ -1,54 +1,81 @@
 //! Values of our configuration, as expressions are turned into them.
 
-use envoy_service_bus::json;
-use serde_json::{Map, Value as Json};
+mod tree;
+
+use serde_json::{Map as Members, Value as Json};
 
 /// What an expression has become.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Made {
+pub(crate) enum Value {
     Text(String),
     /// A number, boolean or null.
     Json(Json),
     Cel(Cel),
     /// Texts and expressions, one after the other.
     Joined(Vec<Piece>),
-    Object(Vec<(String, Made)>),
-    List(Vec<Made>),
+    Map(Vec<(String, Value)>),
+    List(Vec<Value>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Text(String),
     Cel(Cel),
 }
 
 /// An expression in CEL.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Cel {
-    pub(super) code: String,
+pub(crate) struct Cel {
+    pub(crate) code: String,
     /// Whether it yields a text.
-    pub(super) is_text: bool,
+    pub(crate) is_text: bool,
     /// Whether it is a name or call, and needs no brackets.
-    pub(super) is_plain: bool,
+    pub(crate) is_plain: bool,
     /// An expression that tells whether the value is there.
-    pub(super) presence: Option<String>,
+    pub(crate) presence: Option<String>,
     /// Whether the policy asks for its text. By itself it keeps its type here.
-    pub(super) cast: bool,
+    pub(crate) cast: bool,
+    /// Seconds after now, for a time that our expressions cannot name.
+    pub(crate) delay: Option<u64>,
+    /// The header that it reads, and the text that takes the place of a missing one.
+    pub(crate) header: Option<(String, Option<String>)>,
+    /// Conditions of a `match` that say the same, all of which must hold; empty where none do.
+    pub(crate) matches: Vec<Matched>,
+    /// The texts that it can yield, where there are only some.
+    pub(crate) texts: Vec<String>,
+}
+
+/// One condition of a `match`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Matched {
+    /// A header's name and value.
+    Header(String, String),
+    Method(String),
 }
 
 impl Cel {
     /// A name, or something else that needs no brackets.
-    pub(super) fn plain(code: impl Into<String>, is_text: bool) -> Self {
-        Self { code: code.into(), is_text, is_plain: true, presence: None, cast: false }
+    pub(crate) fn plain(code: impl Into<String>, is_text: bool) -> Self {
+        Self {
+            code: code.into(),
+            is_text,
+            is_plain: true,
+            presence: None,
+            cast: false,
+            delay: None,
+            header: None,
+            matches: vec![],
+            texts: vec![],
+        }
     }
 
     /// An operation.
-    pub(super) fn operation(code: impl Into<String>, is_text: bool) -> Self {
+    pub(crate) fn operation(code: impl Into<String>, is_text: bool) -> Self {
         Self { is_plain: false, ..Self::plain(code, is_text) }
     }
 
     /// A member of a map, which may not be there, as the map itself may not.
-    pub(super) fn member(map: &Cel, key: &str, is_text: bool) -> Self {
+    pub(crate) fn member(map: &Cel, key: &str, is_text: bool) -> Self {
         let of = &map.code;
         let named = is_identifier(key);
         let code = if named { format!("{of}.{key}") } else { format!("{of}[{}]", literal(key)) };
@@ -61,14 +88,25 @@ impl Cel {
     }
 
     /// A member of a map that is asked for by its key alone.
-    pub(super) fn entry(map: &str, key: &str) -> Self {
+    pub(crate) fn entry(map: &str, key: &str) -> Self {
         let key = literal(key);
         let presence = Some(format!("{key} in {map}"));
         Self { presence, ..Self::plain(format!("{map}[{key}]"), true) }
     }
 
+    /// A header of the request.
+    pub(crate) fn header(name: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        Self { header: Some((name.clone(), None)), ..Self::entry("request.headers", &name) }
+    }
+
+    /// A time some seconds after now.
+    pub(crate) fn delay(seconds: u64) -> Self {
+        Self { delay: Some(seconds), ..Self::plain(format!("now + {seconds}s"), true) }
+    }
+
     /// An expression that tells whether there is a value other than null.
-    pub(super) fn there(&self) -> Option<String> {
+    pub(crate) fn there(&self) -> Option<String> {
         let presence = self.presence.clone()?;
         let not_null = format!("{presence} && {} != null", self.code);
         Some(if self.is_text { presence } else { not_null })
@@ -79,13 +117,13 @@ impl Cel {
     }
 
     /// The code as a part of an operation.
-    fn operand(&self) -> String {
+    pub(crate) fn operand(&self) -> String {
         if self.is_plain { self.code.clone() } else { format!("({})", self.code) }
     }
 }
 
 /// A text in CEL.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     let mut quoted = String::from("'");
     for c in text.chars() {
         match c {
@@ -107,9 +145,9 @@ fn is_identifier(name: &str) -> bool {
         && !RESERVED.contains(&name)
 }
 
-impl Made {
+impl Value {
     /// The value as an expression, if it is no tree.
-    pub(super) fn cel(&self) -> Option<Cel> {
+    pub(crate) fn cel(&self) -> Option<Cel> {
         Some(match self {
             Self::Text(text) => Cel::plain(literal(text), true),
             Self::Json(value) => Cel::plain(value.to_string(), false),
@@ -122,16 +160,16 @@ impl Made {
                 });
                 Cel::operation(codes.collect::<Vec<_>>().join(" + "), true)
             }
-            Self::Object(_) | Self::List(_) => return None,
+            Self::Map(_) | Self::List(_) => return None,
         })
     }
 
     /// The value as a part of an operation.
-    pub(super) fn operand(&self) -> Option<String> {
+    pub(crate) fn operand(&self) -> Option<String> {
         self.cel().map(|cel| cel.operand())
     }
 
-    pub(super) fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         match self {
             Self::Text(_) | Self::Joined(_) => true,
             Self::Cel(cel) => cel.is_text || cel.cast,
@@ -139,8 +177,35 @@ impl Made {
         }
     }
 
+    /// The texts that it can yield, if they are only some.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Text(text) => vec![text.clone()],
+            Self::Cel(cel) => cel.texts.clone(),
+            _ => vec![],
+        }
+    }
+
+    /// Whether a condition yields the same for all requests.
+    pub(crate) fn as_bool(&self) -> Option<bool> {
+        if let Self::Json(Json::Bool(value)) = self { Some(*value) } else { None }
+    }
+
+    /// Whether it holds a time that has no name in our expressions.
+    pub(crate) fn has_delay(&self) -> bool {
+        match self {
+            Self::Cel(cel) => cel.delay.is_some(),
+            Self::Joined(pieces) => {
+                pieces.iter().any(|one| matches!(one, Piece::Cel(cel) if cel.delay.is_some()))
+            }
+            Self::Map(members) => members.iter().any(|(_, value)| value.has_delay()),
+            Self::List(items) => items.iter().any(Self::has_delay),
+            Self::Text(_) | Self::Json(_) => false,
+        }
+    }
+
     /// The value where nothing but a text is meant.
-    pub(super) fn text_operand(&self) -> Option<String> {
+    pub(crate) fn text_operand(&self) -> Option<String> {
         match self {
             Self::Cel(cel) if !cel.is_text => Some(cel.as_text()),
             other => other.operand(),
@@ -148,29 +213,29 @@ impl Made {
     }
 
     /// Whether a text of the policy's is a number here, when the request has one there.
-    pub(super) fn keeps_type(&self) -> bool {
+    pub(crate) fn keeps_type(&self) -> bool {
         match self {
             Self::Cel(cel) => cel.cast,
-            Self::Object(members) => members.iter().any(|(_, made)| made.keeps_type()),
+            Self::Map(members) => members.iter().any(|(_, value)| value.keeps_type()),
             Self::List(items) => items.iter().any(Self::keeps_type),
             _ => false,
         }
     }
 
     /// Its pieces as a part of a text.
-    pub(super) fn pieces(self) -> Option<Vec<Piece>> {
+    pub(crate) fn pieces(self) -> Option<Vec<Piece>> {
         Some(match self {
             Self::Text(text) => vec![Piece::Text(text)],
             Self::Json(Json::Null) => vec![],
             Self::Json(value) => vec![Piece::Text(value.to_string())],
             Self::Cel(cel) => vec![Piece::Cel(cel)],
             Self::Joined(pieces) => pieces,
-            Self::Object(_) | Self::List(_) => return None,
+            Self::Map(_) | Self::List(_) => return None,
         })
     }
 
     /// Texts and expressions as one value.
-    pub(super) fn joined(pieces: Vec<Piece>) -> Self {
+    pub(crate) fn joined(pieces: Vec<Piece>) -> Self {
         let mut joined: Vec<Piece> = vec![];
         for piece in pieces {
             match (joined.last_mut(), piece) {
@@ -190,7 +255,7 @@ impl Made {
     }
 
     /// The value as our configuration writes it.
-    pub(super) fn template(&self) -> Json {
+    pub(crate) fn template(&self) -> Json {
         match self {
             Self::Text(text) => Json::String(escaped(text)),
             Self::Json(value) => value.clone(),
@@ -204,76 +269,12 @@ impl Made {
                 };
                 Json::String(pieces.iter().map(text).collect())
             }
-            Self::Object(members) => {
-                let member = |(key, value): &(String, Made)| (key.clone(), value.template());
-                Json::Object(members.iter().map(member).collect::<Map<_, _>>())
+            Self::Map(members) => {
+                let member = |(key, value): &(String, Value)| (key.clone(), value.template());
+                Json::Object(members.iter().map(member).collect::<Members<_, _>>())
             }
             Self::List(items) => Json::Array(items.iter().map(Self::template).collect()),
         }
-    }
-
-    /// A text that was put together as JSON by hand, as the tree that it stands for.
-    pub(super) fn or_tree(self) -> Self {
-        let Some(pieces) = self.clone().pieces() else { return self };
-        // Stands for an expression; no text has it.
-        const MARK: char = '\u{f8ff}';
-        let mut text = String::new();
-        let mut inside = false;
-        let mut cels = vec![];
-        for piece in pieces {
-            match piece {
-                Piece::Text(piece) => {
-                    let mut escaped = false;
-                    for c in piece.chars() {
-                        inside ^= c == '"' && !escaped;
-                        escaped = c == '\\' && !escaped;
-                    }
-                    text.push_str(&piece);
-                }
-                Piece::Cel(cel) => {
-                    let mark = format!("{MARK}{}{MARK}", cels.len());
-                    text.push_str(&if inside { mark } else { format!("\"{mark}\"") });
-                    cels.push((cel, inside));
-                }
-            }
-        }
-        match json::read(text.as_bytes()) {
-            Ok(tree @ (Json::Object(_) | Json::Array(_))) => unmark(&tree, MARK, &cels),
-            _ => self,
-        }
-    }
-}
-
-fn unmark(tree: &Json, mark: char, cels: &[(Cel, bool)]) -> Made {
-    match tree {
-        Json::Object(members) => {
-            let member = |(key, value): (&String, &Json)| (key.clone(), unmark(value, mark, cels));
-            Made::Object(members.iter().map(member).collect())
-        }
-        Json::Array(items) => {
-            Made::List(items.iter().map(|item| unmark(item, mark, cels)).collect())
-        }
-        Json::String(text) => {
-            let mut in_quotes = true;
-            let pieces = text.split(mark).enumerate().map(|(index, part)| {
-                let found = part.parse().ok().and_then(|index: usize| cels.get(index));
-                match found.filter(|_| index % 2 == 1) {
-                    Some((cel, inside)) => {
-                        in_quotes &= inside;
-                        Piece::Cel(cel.clone())
-                    }
-                    None => Piece::Text(part.to_owned()),
-                }
-            });
-            match Made::joined(pieces.collect()) {
-                Made::Joined(pieces) => match pieces.as_slice() {
-                    [Piece::Cel(cel)] if !in_quotes || cel.is_text => Made::Cel(cel.clone()),
-                    _ => Made::Joined(pieces),
-                },
-                other => other,
-            }
-        }
-        other => Made::Json(other.clone()),
     }
 }
 

@@ -1,0 +1,115 @@
+//! Nothing is dropped in silence: what is put into a policy anywhere is listed.
+
+use crate::policies::{POLICIES, import_case};
+
+/// The start of each tag, and whether another element may stand before it.
+fn tags(policy: &str) -> Vec<(usize, bool)> {
+    let is_tag = |at: &usize| {
+        let mut before = policy[..*at].chars().rev();
+        let starts_line = before.find(|c| *c != ' ').is_none_or(|c| c == '\n' || c == '>');
+        let next = policy[*at + 1..].chars().next();
+        starts_line && next.is_some_and(|c| c.is_ascii_lowercase() || c == '/')
+    };
+    let starts = policy.match_indices('<').map(|(at, _)| at).filter(is_tag);
+    starts.map(|at| (at, policy.as_bytes()[at + 1] == b'/')).collect()
+}
+
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let line = text[..at].matches('\n').count() + 1;
+    let column = at - text[..at].rfind('\n').map_or(0, |newline| newline + 1) + 1;
+    (line, column)
+}
+
+/// Line and column of what is listed.
+fn listed(line: &str) -> (usize, usize) {
+    let mut parts = line.split(':').map(|part| part.trim().parse().unwrap_or(0));
+    (parts.next().unwrap(), parts.next().unwrap())
+}
+
+/// Whether an element that is listed as a whole holds a place, by the indentation of the text. At
+/// `at_end` the place is before the end of an element.
+fn covers(text: &str, listed: (usize, usize), at: (usize, usize), at_end: bool) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len() + 1;
+    let is_element = text.lines().nth(listed.0 - 1).is_some_and(|line| indent(line) == listed.1);
+    let between = text.lines().skip(listed.0).take(at.0.saturating_sub(listed.0 + 1));
+    let inside = listed < at && (at.1 > listed.1 || at_end && at.1 == listed.1);
+    is_element && inside && between.filter(|it| !it.is_empty()).all(|it| indent(it) > listed.1)
+}
+
+fn assert_listed(name: &str, changed: &str, (at, at_end): (usize, bool), what: &str) {
+    let at = place(changed, at);
+    let (_, left_out) = import_case(name, changed);
+    let told = left_out.iter().any(|line| listed(line) == at && line.contains(what));
+    let covered = left_out.iter().any(|line| covers(changed, listed(line), at, at_end));
+    assert!(told || covered, "{name}: {what} at {at:?} of\n{changed}\n{left_out:#?}");
+}
+
+#[test]
+fn an_unknown_element_is_listed_wherever_it_stands() {
+    let mut count = 0;
+    for (name, policy, _) in POLICIES {
+        for (at, at_end) in tags(policy) {
+            let mut changed = policy.to_owned();
+            changed.insert_str(at, "<unheard-of a=\"1\">b</unheard-of>");
+            assert_listed(name, &changed, (at, at_end), "unheard-of");
+            count += 1;
+        }
+    }
+    assert!(count > 300, "{count}");
+}
+
+#[test]
+fn an_unknown_attribute_is_listed_wherever_it_stands() {
+    let mut count = 0;
+    for (name, policy, _) in POLICIES {
+        for (at, is_end) in tags(policy) {
+            if is_end {
+                continue;
+            }
+            let rest = &policy[at + 1..];
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap();
+            let at = at + 1 + end;
+            let mut changed = policy.to_owned();
+            changed.insert_str(at, " unheard-of=\"1\"");
+            assert_listed(name, &changed, (at + 1, false), "unheard-of");
+            count += 1;
+        }
+    }
+    assert!(count > 200, "{count}");
+}
+
+#[test]
+fn a_stray_text_is_listed_wherever_it_stands() {
+    for (name, policy, _) in POLICIES {
+        // Between two tags of a container.
+        for container in ["<inbound>", "<outbound>", "<policies>"] {
+            let Some(at) = policy.find(container) else { continue };
+            let at = at + container.len();
+            let mut changed = policy.to_owned();
+            changed.insert_str(at, "stray");
+            assert_listed(name, &changed, (at, false), "this text has no effect");
+        }
+    }
+}
+
+#[test]
+fn each_element_that_is_not_turned_is_listed_in_each_section() {
+    use import_apim::{ELEMENTS, Fate};
+    let (name, policy, _) = POLICIES[0];
+    for entry in ELEMENTS {
+        let (Fate::Envoy(why) | Fate::Listed(why)) = entry.fate else { continue };
+        if ["set-query-parameter", "on-error"].contains(&entry.name) {
+            continue;
+        }
+        for section in ["inbound", "outbound"] {
+            let start = format!("<{section}>");
+            let at = policy.find(&start).unwrap() + start.len();
+            let mut changed = policy.to_owned();
+            changed.insert_str(at, &format!("<{} a='1' />", entry.name));
+            let (line, column) = place(&changed, at);
+            let (_, left_out) = import_case(name, &changed);
+            let expected = format!("{line}:{column}: {}: {why}", entry.name);
+            assert!(left_out.contains(&expected), "{expected} is not in {left_out:#?}");
+        }
+    }
+}
