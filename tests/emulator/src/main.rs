@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use service_bus_emulator::amqp;
 use service_bus_emulator::auth::{KeyRule, Trusted};
 use service_bus_emulator::broker::Timestamp;
 use service_bus_emulator::config;
@@ -15,6 +16,7 @@ use service_bus_emulator::http::{Listener, tls_acceptor};
 use service_bus_emulator::service::Service;
 use service_bus_emulator::wire::Tier;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 /// A strict stand-in for the HTTP (REST) runtime API of Azure Service Bus.
 #[derive(Parser)]
@@ -23,6 +25,14 @@ struct Options {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:5380", value_name = "ADDRESS")]
     listen: SocketAddr,
+
+    /// Where to speak AMQP in plain, as Microsoft's SDKs do with UseDevelopmentEmulator=true.
+    #[arg(long, value_name = "ADDRESS")]
+    amqp: Option<SocketAddr>,
+
+    /// Where to speak AMQP over TLS.
+    #[arg(long, value_name = "ADDRESS", requires = "tls_certificate")]
+    amqps: Option<SocketAddr>,
 
     /// Entities, in the format of Microsoft's emulator.
     #[arg(long, value_name = "FILE")]
@@ -105,13 +115,25 @@ async fn run(options: Options) -> Result<(), String> {
     };
 
     let listen = options.listen;
+    let cannot_listen = |address| move |error| format!("cannot listen on {address}: {error}");
+    let mut amqp_listeners = Vec::new();
+    for (address, tls) in [(options.amqp, None), (options.amqps, tls.clone())] {
+        let Some(address) = address else { continue };
+        let bound = amqp::Listener::bind(address, tls, Arc::clone(&service)).await;
+        amqp_listeners.push(bound.map_err(cannot_listen(address))?);
+    }
     let listener = Listener::bind(listen, tls, options.allow_http2, service)
         .await
-        .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+        .map_err(cannot_listen(listen))?;
     let mut stdout = io::stdout();
-    writeln!(stdout, "listening on {}", listener.url())
+    let mut urls = std::iter::once(listener.url()).chain(amqp_listeners.iter().map(|l| l.url()));
+    urls.try_for_each(|url| writeln!(stdout, "listening on {url}"))
         .and_then(|()| stdout.flush())
         .map_err(|error| format!("cannot say where it listens: {error}"))?;
+    let mut amqp = JoinSet::new();
+    for listener in amqp_listeners {
+        amqp.spawn(listener.serve());
+    }
     listener.serve(stop).await;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod listener;
 mod response;
 mod tls;
 
+pub(crate) use connection::Transport;
 pub use connection::{Outcome, Peer};
 pub use head::Head;
 pub use headers::Headers;

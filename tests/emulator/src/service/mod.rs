@@ -7,6 +7,8 @@ mod receive;
 mod route;
 mod send;
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 
 pub use exchange::Exchange;
@@ -14,9 +16,10 @@ pub use faults::{Armed, Ending, Fault, Faults, Moment, Plan};
 pub use journal::{Check, Entry, Journal};
 pub(crate) use route::segments;
 pub use route::{Operation, Route};
+pub use send::{check_target, store};
 
 use crate::auth::{self, Trusted};
-use crate::broker::{Entity, Namespace, Timestamp};
+use crate::broker::{Entity, Namespace, Rules, Timestamp};
 use crate::http::{Head, Response};
 use crate::refusal::Refusal;
 use crate::wire::Tier;
@@ -86,6 +89,32 @@ impl Service {
         &self.journal
     }
 
+    /// The entity of a path in the namespace that a host names.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn entity(&self, host: &str, path: &str) -> Result<&Entity, Refusal> {
+        self.namespace(host)?.entity(path).ok_or_else(|| {
+            Refusal::not_found(format!(
+                "40400: The messaging entity 'sb://{host}/{path}' could not be found."
+            ))
+        })
+    }
+
+    /// The rules of a subscription.
+    #[must_use]
+    pub fn rules(&self, entity: &Entity) -> Option<&Rules> {
+        let Entity::Queue(queue) = entity else { return None };
+        let entities = self.namespaces.iter().flat_map(|namespace| namespace.entities());
+        let subscriptions = entities.filter_map(|entity| match entity {
+            Entity::Topic(topic) => Some(topic.subscriptions.iter()),
+            Entity::Queue(_) => None,
+        });
+        let mut own = subscriptions.flatten();
+        let own = own.find(|subscription| Arc::ptr_eq(&subscription.entity, queue))?;
+        Some(&own.rules)
+    }
+
     /// The namespace that a host names with its first label. Where there is only one, every host
     /// names it.
     fn namespace(&self, host: &str) -> Result<&Namespace, Refusal> {
@@ -107,7 +136,7 @@ impl Service {
         right: auth::Right,
     ) -> Result<&Entity, Refused> {
         let host = auth::host(&head.authority);
-        let namespace = self.namespace(host).map_err(Check::Entity.refuses())?;
+        self.namespace(host).map_err(Check::Entity.refuses())?;
         let resource = auth::Resource { host, path: &route.path, entity: &route.entity };
         let refuses = Check::Authorization.refuses();
         let authorization = head.headers.only("authorization").map_err(refuses)?;
@@ -116,12 +145,6 @@ impl Service {
         auth::verify(authorization, &trusted, resource, right, Timestamp::now())
             .map_err(refuses)?;
         drop(trusted);
-        namespace.entity(&route.entity).ok_or_else(|| Refused {
-            check: Check::Entity,
-            refusal: Refusal::not_found(format!(
-                "40400: The messaging entity 'sb://{host}/{}' could not be found.",
-                route.entity
-            )),
-        })
+        self.entity(host, &route.entity).map_err(Check::Entity.refuses())
     }
 }

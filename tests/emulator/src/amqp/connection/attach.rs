@@ -1,0 +1,400 @@
+//! Attaching and detaching links, and their credit.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::link::{Accepts, End, Link, Receives, Reply, Sends, Source, Target};
+use super::output::Output;
+use super::session::Session;
+use super::{Connection, Failure, MAX_LINKS};
+use crate::amqp::codec::Value;
+use crate::amqp::error::{AmqpError, condition};
+use crate::amqp::node::{Address, Place};
+use crate::amqp::performative::{self, Attach, Flow};
+use crate::auth::Right;
+use crate::broker::{Entity, QueueEntity, SessionHeld, SessionLock, SubQueue, Timestamp};
+
+/// What a client may send before it gets more credit.
+pub(super) const CREDIT: u32 = 1000;
+/// How long a client waits for a free session that does not say how long.
+const SESSION_WAIT: Duration = Duration::from_secs(60);
+const SESSION_FILTER: &str = "com.microsoft:session-filter";
+
+impl Connection {
+    pub(super) fn attach(
+        &mut self,
+        channel: u16,
+        attach: &Attach,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let links: usize = self.sessions.values().map(|session| session.links.len()).sum();
+        let Some(session) = self.sessions.get(&channel) else { return Ok(()) };
+        if session.links.contains_key(&attach.handle) {
+            let reason = format!("the handle {} is in use", attach.handle);
+            return Err(Failure::Session(AmqpError::new(condition::HANDLE_IN_USE, reason)));
+        }
+        if links >= MAX_LINKS {
+            let reason = "the connection has too many links";
+            return Err(Failure::Connection(AmqpError::new(
+                condition::RESOURCE_LIMIT_EXCEEDED,
+                reason,
+            )));
+        }
+        let link = self.open_link(attach, now);
+        let Self { sessions, output, .. } = self;
+        let Some(session) = sessions.get_mut(&channel) else { return Ok(()) };
+        let reply = Reply::to(attach);
+        match link {
+            Ok(link) => {
+                let max_message_size = self.service.tier().max_message_bytes();
+                let receives = matches!(link.end, End::Receives(_));
+                // Answered when the session is there.
+                if !matches!(link.end, End::Accepts(_)) {
+                    reply.send(channel, None, max_message_size, output);
+                }
+                session.links.insert(attach.handle, link);
+                if receives {
+                    session.grant_credit(attach.handle, output);
+                }
+            }
+            Err(error) => {
+                session.refuse(reply, &error, output);
+            }
+        }
+        Ok(())
+    }
+
+    /// The link that a client asks for.
+    fn open_link(&self, attach: &Attach, now: Timestamp) -> Result<Link, AmqpError> {
+        let (own, other) = if attach.is_receiver {
+            (&attach.source, &attach.target)
+        } else {
+            (&attach.target, &attach.source)
+        };
+        if let Some((0x30, _)) = own.described() {
+            return Err(AmqpError::new(
+                condition::NOT_IMPLEMENTED,
+                "Transactions are not supported by this emulator.",
+            ));
+        }
+        let text = performative::address(own).unwrap_or_default();
+        let address = Address::parse(text).ok_or_else(|| {
+            AmqpError::new(condition::NOT_FOUND, format!("There is no entity at '{text}'."))
+        })?;
+        let reply_to = performative::address(other).unwrap_or_default();
+        if address.place == Place::Cbs {
+            let end = if attach.is_receiver {
+                End::responses(reply_to)
+            } else {
+                End::receives(Target::Cbs, attach)
+            };
+            return Ok(Link { name: attach.name.clone(), address, grant: None, end });
+        }
+        let (right, until) = self.grant(&address, attach.is_receiver, now)?;
+        let entity = self.service.entity(&self.host, &address.entity)?.clone();
+        let end = match address.place {
+            Place::Cbs | Place::Management(_) if attach.is_receiver => End::responses(reply_to),
+            Place::Cbs => End::receives(Target::Cbs, attach),
+            Place::Management(part) => End::receives(Target::Management(entity, part), attach),
+            Place::Messages(part) if attach.is_receiver => {
+                self.source(&entity, part, attach, reply_to, now)?
+            }
+            Place::Messages(part) => {
+                crate::service::check_target(&entity, part)
+                    .map_err(|refusal| AmqpError::new(condition::NOT_ALLOWED, refusal.detail))?;
+                End::receives(Target::Entity(entity), attach)
+            }
+        };
+        Ok(Link { name: attach.name.clone(), address, grant: Some((right, until)), end })
+    }
+
+    /// The right that a link needs and until when it is granted. Whoever may do anything with an
+    /// entity may attach to its management; each request is checked.
+    fn grant(
+        &self,
+        address: &Address,
+        is_receiver: bool,
+        now: Timestamp,
+    ) -> Result<(Right, Timestamp), AmqpError> {
+        let trusted = self.service.trusted().lock();
+        let authorize = |right| {
+            let until = self.tokens.authorize(address, right, &self.host, &trusted, now)?;
+            Ok((right, until))
+        };
+        match address.place {
+            Place::Management(_) => authorize(Right::Listen).or_else(|_| authorize(Right::Send)),
+            _ if is_receiver => authorize(Right::Listen),
+            _ => authorize(Right::Send),
+        }
+    }
+
+    /// Where a client receives from.
+    fn source(
+        &self,
+        entity: &Entity,
+        part: SubQueue,
+        attach: &Attach,
+        reply_to: &str,
+        now: Timestamp,
+    ) -> Result<End, AmqpError> {
+        let not_allowed = |reason: &str| AmqpError::new(condition::NOT_ALLOWED, reason);
+        let Entity::Queue(entity) = entity else {
+            return Err(not_allowed(
+                "Messages cannot be received from a topic; receive from a subscription.",
+            ));
+        };
+        let deletes = attach.snd_settle_mode == 1;
+        let has_sessions = entity.requires_session && part == SubQueue::Main;
+        let filter = session_filter(&attach.source);
+        entity.watch(&self.watcher);
+        match (filter, has_sessions) {
+            (None, false) => Ok(End::Sends(Box::new(Sends {
+                source: Source::Queue { entity: Arc::clone(entity), part, session: None, deletes },
+                reply_to: reply_to.into(),
+                delivery_count: 0,
+                credit: 0,
+                drain: false,
+            }))),
+            (None, true) => Err(not_allowed(
+                "It is not possible for an entity that requires sessions to create a \
+                 non-sessionful message receiver.",
+            )),
+            (Some(_), false) => Err(not_allowed(
+                "A sessionful message receiver cannot be created on an entity that does not \
+                 require sessions.",
+            )),
+            (Some(wanted), true) => {
+                let session = match wanted.undescribed() {
+                    Value::Null => None,
+                    Value::String(id) => Some(id.clone()),
+                    _ => {
+                        return Err(AmqpError::new(
+                            condition::ARGUMENT_ERROR,
+                            "The session filter is no string.",
+                        ));
+                    }
+                };
+                let wait = attach.properties.get("com.microsoft:timeout");
+                let wait = wait.and_then(Value::as_integer).and_then(|ms| u64::try_from(ms).ok());
+                let wait = wait.map_or(SESSION_WAIT, Duration::from_millis);
+                Ok(End::Accepts(Box::new(Accepts {
+                    entity: Arc::clone(entity),
+                    session,
+                    deadline: now + wait,
+                    attach: Reply::to(attach),
+                    deletes,
+                    credit: 0,
+                    drain: false,
+                })))
+            }
+        }
+    }
+
+    pub(super) fn detach(
+        &mut self,
+        channel: u16,
+        handle: u32,
+        closed: bool,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let Self { sessions, output, .. } = self;
+        let Some(session) = sessions.get_mut(&channel) else { return Ok(()) };
+        let Some(mut link) = session.links.remove(&handle) else {
+            return Err(unattached(handle));
+        };
+        session.unsettled.retain(|_, unsettled| unsettled.handle != handle);
+        if let End::Receives(Receives { partial: Some(partial), .. }) = &link.end {
+            self.partial_bytes = self.partial_bytes.saturating_sub(partial.payload.len());
+        }
+        // An answer to the answer would hang the SDK for JavaScript.
+        if matches!(link.end, End::Detached) {
+            return Ok(());
+        }
+        if let End::Accepts(accepts) = &link.end {
+            // A detach needs an attach before it.
+            accepts.attach.clone().refusing().send(channel, None, 0, output);
+        }
+        link.release(now);
+        let detach = vec![Value::Uint(handle), Value::Boolean(closed)];
+        output.send(channel, &Value::described_list(0x16, detach), b"");
+        Ok(())
+    }
+
+    pub(super) fn flow(&mut self, channel: u16, flow: &Flow) -> Result<(), Failure> {
+        let Self { sessions, output, .. } = self;
+        let Some(session) = sessions.get_mut(&channel) else { return Ok(()) };
+        // Before the client has seen our begin, it counts from our first transfer.
+        let next = flow.next_incoming_id.unwrap_or(1);
+        let end = next.wrapping_add(flow.incoming_window);
+        session.remote_window = end.wrapping_sub(session.next_outgoing_id);
+        session.flush(output);
+        let Some(handle) = flow.handle else {
+            if flow.echo {
+                session.send_flow(None, output);
+            }
+            return Ok(());
+        };
+        let Some(link) = session.links.get_mut(&handle) else { return Err(unattached(handle)) };
+        let credit = flow.link_credit.unwrap_or(0);
+        match &mut link.end {
+            End::Sends(sends) => {
+                let end = flow.delivery_count.unwrap_or(0).wrapping_add(credit);
+                sends.credit = end.wrapping_sub(sends.delivery_count);
+                // More than the client can mean: it has not seen all deliveries and takes back credit.
+                if sends.credit > u32::MAX / 2 {
+                    sends.credit = 0;
+                }
+                sends.drain |= flow.drain;
+                if flow.echo && !flow.drain {
+                    let state = sends.state(handle, false);
+                    session.send_flow(Some(state), output);
+                }
+            }
+            End::Accepts(accepts) => {
+                accepts.credit = flow.delivery_count.unwrap_or(0).wrapping_add(credit);
+                accepts.drain = flow.drain;
+            }
+            End::Receives(_) if flow.echo => session.grant_credit(handle, output),
+            End::Receives(_) | End::Detached => {}
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn unattached(handle: u32) -> Failure {
+    let reason = format!("no link has the handle {handle}");
+    Failure::Session(AmqpError::new(condition::UNATTACHED_HANDLE, reason))
+}
+
+/// The session that a source asks for: null or a string, described or not.
+fn session_filter(source: &Value) -> Option<&Value> {
+    let (_, Value::List(fields)) = source.described()? else { return None };
+    fields.get(7)?.get(SESSION_FILTER)
+}
+
+impl End {
+    fn responses(reply_to: &str) -> Self {
+        Self::Sends(Box::new(Sends {
+            source: Source::Responses(VecDeque::new()),
+            reply_to: reply_to.into(),
+            delivery_count: 0,
+            credit: 0,
+            drain: false,
+        }))
+    }
+
+    const fn receives(target: Target, attach: &Attach) -> Self {
+        Self::Receives(Receives {
+            target,
+            delivery_count: attach.initial_delivery_count,
+            credit: 0,
+            partial: None,
+        })
+    }
+}
+
+impl Sends {
+    /// The fields of a flow that are about the link.
+    pub(super) const fn state(&self, handle: u32, drained: bool) -> [Value; 5] {
+        [
+            Value::Uint(handle),
+            Value::Uint(self.delivery_count),
+            Value::Uint(self.credit),
+            Value::Uint(0),
+            Value::Boolean(drained),
+        ]
+    }
+}
+
+impl Session {
+    /// Lets the client send as much as it may.
+    pub(super) fn grant_credit(&mut self, handle: u32, output: &mut Output) {
+        let Some(Link { end: End::Receives(receives), .. }) = self.links.get_mut(&handle) else {
+            return;
+        };
+        receives.credit = CREDIT;
+        let state = [
+            Value::Uint(handle),
+            Value::Uint(receives.delivery_count),
+            Value::Uint(CREDIT),
+            Value::Uint(0),
+            Value::Boolean(false),
+        ];
+        self.send_flow(Some(state), output);
+    }
+
+    /// Refuses a link: an attach without what was asked for, then a detach that says why.
+    pub(super) fn refuse(&mut self, reply: Reply, error: &AmqpError, output: &mut Output) {
+        let (handle, name) = (reply.handle, reply.name.clone());
+        reply.refusing().send(self.channel, None, 0, output);
+        let address = Address { path: vec![], entity: String::new(), place: Place::Cbs };
+        let link = Link { name, address, grant: None, end: End::Detached };
+        self.links.insert(handle, link);
+        let detach = vec![Value::Uint(handle), Value::Boolean(true), error.to_value()];
+        output.send(self.channel, &Value::described_list(0x16, detach), b"");
+    }
+
+    /// Locks the session that a link waits for, or gives it up. Says what became of it.
+    pub(super) fn try_accept(
+        &mut self,
+        handle: u32,
+        max_message_size: usize,
+        output: &mut Output,
+        now: Timestamp,
+    ) {
+        let Some(link) = self.links.get_mut(&handle) else { return };
+        let End::Accepts(accepts) = &mut link.end else { return };
+        let accepted = accept(&accepts.entity, accepts.session.as_deref(), accepts.deadline, now);
+        match accepted {
+            Ok(None) => {}
+            Ok(Some((lock, until))) => {
+                let mut reply = accepts.attach.clone();
+                reply.name_session(&lock.id);
+                let sends = Sends {
+                    source: Source::Queue {
+                        entity: Arc::clone(&accepts.entity),
+                        part: SubQueue::Main,
+                        session: Some(lock),
+                        deletes: accepts.deletes,
+                    },
+                    reply_to: Box::default(),
+                    delivery_count: 0,
+                    credit: accepts.credit,
+                    drain: accepts.drain,
+                };
+                reply.send(self.channel, Some(until), max_message_size, output);
+                link.end = End::Sends(Box::new(sends));
+            }
+            Err(error) => {
+                let reply = accepts.attach.clone();
+                self.refuse(reply, &error, output);
+            }
+        }
+    }
+}
+
+fn accept(
+    entity: &QueueEntity,
+    session: Option<&str>,
+    deadline: Timestamp,
+    now: Timestamp,
+) -> Result<Option<(SessionLock, Timestamp)>, AmqpError> {
+    match entity.queue.lock().accept_session(session, Uuid::new_v4(), now) {
+        Ok(None) if now >= deadline => Err(AmqpError::new(
+            condition::TIMEOUT,
+            "The operation did not complete within the allotted timeout: no session is available.",
+        )),
+        Ok(accepted) => Ok(accepted),
+        Err(SessionHeld) => Err(AmqpError::new(
+            condition::SESSION_CANNOT_BE_LOCKED,
+            format!(
+                "The requested session '{}' cannot be accepted. It may be locked by another \
+                 receiver.",
+                session.unwrap_or_default()
+            ),
+        )),
+    }
+}

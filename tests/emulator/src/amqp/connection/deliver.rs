@@ -1,0 +1,130 @@
+//! Deliveries. A message is locked only when there are credit and window for it.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::link::{End, Source};
+use super::output::Output;
+use super::session::{Session, Unsettled};
+use super::{Connection, OUTPUT_HIGH};
+use crate::amqp::error::{AmqpError, condition};
+use crate::amqp::message;
+use crate::broker::{Delivery, LockLost, MessageState, Mode, Source as BrokerSource, Timestamp};
+
+impl Connection {
+    /// Hands out what is there, as far as credit and windows allow.
+    pub(super) fn deliver(&mut self, now: Timestamp) {
+        let max_message_size = self.service.tier().max_message_bytes();
+        let Self { sessions, output, .. } = self;
+        for session in sessions.values_mut().filter(|session| !session.is_ended()) {
+            let handles: Vec<u32> = session.links.keys().copied().collect();
+            for handle in handles {
+                session.try_accept(handle, max_message_size, output, now);
+                while session.deliver_one(handle, output, now) {}
+                session.answer_drain(handle, output);
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Delivers one message on a link. False if there is none, or no room for it.
+    fn deliver_one(&mut self, handle: u32, output: &mut Output, now: Timestamp) -> bool {
+        if !self.can_send() || output.len() > OUTPUT_HIGH {
+            return false;
+        }
+        let Some(link) = self.links.get_mut(&handle) else { return false };
+        let End::Sends(sends) = &mut link.end else { return false };
+        if sends.credit == 0 {
+            return false;
+        }
+        let (delivery, unsettled) = match &mut sends.source {
+            Source::Responses(responses) => {
+                let Some(response) = responses.pop_front() else { return false };
+                sends.count();
+                let tag = sends.delivery_count.to_be_bytes();
+                self.deliver(handle, &tag, true, &response, output);
+                return true;
+            }
+            Source::Queue { entity, part, session, deletes } => {
+                let token = Uuid::new_v4();
+                let mode = if *deletes { Mode::Delete } else { Mode::Lock(token) };
+                let source = BrokerSource { part: *part, session: session.as_ref() };
+                let received = entity.queue.lock().receive(source, mode, now);
+                match received {
+                    Ok(Some(delivery)) => {
+                        let unsettled = Unsettled {
+                            handle,
+                            entity: entity.clone(),
+                            part: *part,
+                            token,
+                            has_session: session.is_some(),
+                        };
+                        (delivery, (!*deletes).then_some(unsettled))
+                    }
+                    Ok(None) => return false,
+                    Err(LockLost) => {
+                        self.send_detach(handle, &session_lost(), output, now);
+                        return false;
+                    }
+                }
+            }
+        };
+        sends.count();
+        let Delivery { stored, lock } = delivery;
+        let deliveries = stored.delivery_count.saturating_sub(1);
+        let until = lock.map(|(_, until)| until);
+        let payload = message::encode(&stored, MessageState::Active, deliveries, until);
+        let token = lock.map_or_else(Uuid::new_v4, |(token, _)| token);
+        let settled = unsettled.is_none();
+        let id = self.deliver(handle, &token.to_bytes_le(), settled, &payload, output);
+        if let Some(unsettled) = unsettled {
+            self.unsettled.insert(id, unsettled);
+        }
+        true
+    }
+
+    /// Tells a client that wants its credit used up that there is nothing more.
+    fn answer_drain(&mut self, handle: u32, output: &mut Output) {
+        // What is ready goes before the answer.
+        if !self.can_send() || output.len() > OUTPUT_HIGH {
+            return;
+        }
+        let Some(link) = self.links.get_mut(&handle) else { return };
+        let End::Sends(sends) = &mut link.end else { return };
+        if !std::mem::take(&mut sends.drain) {
+            return;
+        }
+        sends.delivery_count = sends.delivery_count.wrapping_add(sends.credit);
+        sends.credit = 0;
+        let state = sends.state(handle, true);
+        self.send_flow(Some(state), output);
+    }
+
+    /// Puts an answer on a link.
+    pub(super) fn respond(&mut self, handle: u32, response: Bytes) {
+        /// Answers that a client may leave unread.
+        const MAX_RESPONSES: usize = 1000;
+        if let Some(link) = self.links.get_mut(&handle)
+            && let End::Sends(sends) = &mut link.end
+            && let Source::Responses(responses) = &mut sends.source
+            && responses.len() < MAX_RESPONSES
+        {
+            responses.push_back(response);
+        }
+    }
+}
+
+impl super::link::Sends {
+    const fn count(&mut self) {
+        self.credit = self.credit.saturating_sub(1);
+        self.delivery_count = self.delivery_count.wrapping_add(1);
+    }
+}
+
+pub(super) fn session_lost() -> AmqpError {
+    AmqpError::new(
+        condition::SESSION_LOCK_LOST,
+        "The session lock has expired on the MessageSession. Accept a new MessageSession.",
+    )
+}
