@@ -8,6 +8,7 @@ mod dry_run;
 mod duration;
 mod error;
 mod fallback;
+mod forward_headers;
 mod json;
 mod lookup;
 mod matches;
@@ -28,6 +29,7 @@ pub use dry_run::DryRun;
 pub use duration::parse as parse_duration;
 pub use error::{ConfigError, ConfigErrors, Warning};
 pub use fallback::Fallback;
+pub use forward_headers::ForwardedHeader;
 pub use lookup::Lookup;
 pub use reply::{FailureReply, ReplyConfig};
 pub use route::{Action, Route};
@@ -74,6 +76,8 @@ pub struct Sender {
     pub max_body_bytes: usize,
     /// Whether each answer leaves what became of it in Envoy's filter state, for access logs.
     pub filter_state: bool,
+    /// Where `jwt_authn` leaves the claims in its dynamic metadata; absent, at a usual key.
+    pub jwt_payload_key: Option<String>,
     /// Timeouts and bounds of sending.
     pub delivery: DeliveryConfig,
     /// First match wins.
@@ -160,13 +164,14 @@ fn read(root: &Node<'_>, environment: Environment<'_>) -> Option<Role> {
 }
 
 /// What a gate passes over.
-const NOT_FOR_GATES: [&str; 7] = [
+const NOT_FOR_GATES: [&str; 8] = [
     "namespace",
     "cluster",
     "credentials",
     "header_mode",
     "max_body_bytes",
     "filter_state",
+    "jwt_payload_key",
     "delivery",
 ];
 
@@ -190,6 +195,9 @@ fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<R
         .optional("max_body_bytes")
         .map_or(Some(limits::STANDARD_MESSAGE_BYTES), |node| read_max_body_bytes(&node));
     let filter_state = fields.optional("filter_state").map_or(Some(false), |node| node.boolean());
+    let jwt_payload_key = fields
+        .optional("jwt_payload_key")
+        .map_or(Some(None), |node| node.filled_text().map(|key| Some(key.to_owned())));
     let delivery = fields
         .optional("delivery")
         .map_or_else(|| Some(DeliveryConfig::default()), |node| delivery::read(&node));
@@ -202,6 +210,7 @@ fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<R
         header_mode: header_mode?,
         max_body_bytes: max_body_bytes?,
         filter_state: filter_state?,
+        jwt_payload_key: jwt_payload_key?,
         delivery: delivery?,
         routes: routes?,
     })))

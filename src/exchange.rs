@@ -2,6 +2,7 @@
 
 mod dry_run;
 mod request;
+mod unsupported;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -105,6 +106,7 @@ impl Exchange {
             return Step::Pass;
         };
         let (request, fault) = Request::new(headers, route, captures, self.random);
+        let fault = unsupported::refusal(&request.headers).or(fault);
         let large = request.content_length().is_some_and(|length| self.is_too_large(length));
         self.state = State::Receiving(Box::new(request));
         match fault {
@@ -314,7 +316,8 @@ impl Exchange {
 
 fn failed(route: &Route, scope: &Scope<'_>, failure: &Failure) -> Reply {
     let change = route.reply.failures.iter().find(|(reason, _)| *reason == failure.reason);
-    reply::failed(failure, scope, change.map(|(_, change)| change))
+    let reply = reply::failed(failure, scope, change.map(|(_, change)| change));
+    unsupported::readable(reply, scope.headers, failure)
 }
 
 /// The reply to a lookup that has found something: what was found, unless the route says otherwise.

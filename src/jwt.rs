@@ -16,17 +16,44 @@ struct Metadata {
 
 /// Where `jwt_authn` writes; the key below it is the provider's `payload_in_metadata`.
 const FILTER: &str = "envoy.filters.http.jwt_authn";
+/// The name that Envoy's documentation gives a payload, and the one that Istio always takes.
+const USUAL_KEYS: [&str; 2] = ["jwt_payload", "payload"];
 
-/// The claims in a request's metadata, an encoded `envoy.config.core.v3.Metadata`; `None` when no
-/// provider has written any. With several providers, the first by its key.
-pub fn claims(metadata: &[u8]) -> Option<Value> {
-    let metadata = Metadata::decode(metadata).ok()?;
-    let mut payloads: Vec<_> = metadata.filter_metadata.get(FILTER)?.fields.iter().collect();
-    payloads.sort_by_key(|(key, _)| key.as_str());
-    payloads.into_iter().find_map(|(_, value)| match &value.kind {
-        Some(Kind::StructValue(payload)) => Some(object(payload)),
+/// What is found of a token's claims.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claims {
+    /// No provider has written any.
+    Absent,
+    /// Under these keys stands something, and which are the claims is not known: `jwt_authn` also
+    /// leaves a token's header there, or why it has failed.
+    Ambiguous(Vec<String>),
+    /// The claims.
+    Found(Value),
+}
+
+/// The claims in a request's metadata, an encoded `envoy.config.core.v3.Metadata`, under a key.
+/// Without one they are what stands under a usual key, or else the only struct there.
+pub fn claims(metadata: &[u8], key: Option<&str>) -> Claims {
+    let metadata = Metadata::decode(metadata).unwrap_or_default();
+    let Some(written) = metadata.filter_metadata.get(FILTER) else { return Claims::Absent };
+    let of = |key: &str| match &written.fields.get(key)?.kind {
+        Some(Kind::StructValue(payload)) => Some(payload),
         _ => None,
-    })
+    };
+    let found = |payload: &Struct| Claims::Found(object(payload));
+    if let Some(key) = key {
+        return of(key).map_or(Claims::Absent, found);
+    }
+    if let Some(payload) = USUAL_KEYS.into_iter().find_map(of) {
+        return found(payload);
+    }
+    let mut keys: Vec<_> = written.fields.keys().filter(|key| of(key).is_some()).collect();
+    keys.sort();
+    match keys.as_slice() {
+        [] => Claims::Absent,
+        [only] => of(only).map_or(Claims::Absent, found),
+        _ => Claims::Ambiguous(keys.into_iter().cloned().collect()),
+    }
 }
 
 fn object(value: &Struct) -> Value {
@@ -72,9 +99,13 @@ mod tests {
         Struct { fields: fields.collect() }
     }
 
-    fn metadata(filter: &str, payload: Struct) -> Vec<u8> {
-        let payload = structure(vec![("jwt_payload", Kind::StructValue(payload))]);
-        Metadata { filter_metadata: [(filter.to_owned(), payload)].into() }.encode_to_vec()
+    fn metadata(filter: &str, written: Struct) -> Vec<u8> {
+        Metadata { filter_metadata: [(filter.to_owned(), written)].into() }.encode_to_vec()
+    }
+
+    /// A struct that names its key.
+    fn named(key: &'static str) -> (&'static str, Kind) {
+        (key, Kind::StructValue(structure(vec![("key", Kind::StringValue(key.to_owned()))])))
     }
 
     #[test]
@@ -90,9 +121,10 @@ mod tests {
             ("none", Kind::NullValue(0)),
             ("act", Kind::StructValue(structure(vec![("n", Kind::NumberValue(-2.0))]))),
         ]);
+        let written = structure(vec![("jwt_payload", Kind::StructValue(payload))]);
         assert_eq!(
-            claims(&metadata(FILTER, payload)),
-            Some(json!({
+            claims(&metadata(FILTER, written), None),
+            Claims::Found(json!({
                 "sub": "alice", "exp": 1_795_219_200, "admin": true, "roles": ["a", 1.5],
                 "none": null, "act": {"n": -2}
             }))
@@ -101,8 +133,39 @@ mod tests {
 
     #[test]
     fn without_claims_there_are_none() {
-        assert_eq!(claims(&[]), None);
-        assert_eq!(claims(b"\xff\xff"), None);
-        assert_eq!(claims(&metadata("another.filter", Struct::default())), None);
+        for key in [None, Some("jwt_payload")] {
+            assert_eq!(claims(&[], key), Claims::Absent);
+            assert_eq!(claims(b"\xff\xff", key), Claims::Absent);
+            let elsewhere = metadata("another.filter", structure(vec![named("jwt_payload")]));
+            assert_eq!(claims(&elsewhere, key), Claims::Absent);
+        }
+    }
+
+    #[test]
+    fn claims_are_told_from_what_else_stands_there() {
+        let text = ("failure", Kind::StringValue("expired".to_owned()));
+        let found = |key: &str| Claims::Found(json!({"key": key}));
+        let ambiguous =
+            |keys: &[&str]| Claims::Ambiguous(keys.iter().map(|key| (*key).to_owned()).collect());
+        let cases = [
+            (
+                None,
+                vec![named("a_header"), named("jwt_payload"), named("payload")],
+                found("jwt_payload"),
+            ),
+            (None, vec![named("a_header"), named("payload")], found("payload")),
+            (None, vec![named("auth0"), text.clone()], found("auth0")),
+            (None, vec![named("b"), named("a_header")], ambiguous(&["a_header", "b"])),
+            (None, vec![text.clone()], Claims::Absent),
+            (None, vec![("jwt_payload", text.1.clone()), named("payload")], found("payload")),
+            (Some("auth0"), vec![named("auth0"), named("jwt_payload")], found("auth0")),
+            // Named, it is that key or none.
+            (Some("auth0"), vec![named("jwt_payload")], Claims::Absent),
+            (Some("failure"), vec![named("jwt_payload"), text], Claims::Absent),
+        ];
+        for (key, written, expected) in cases {
+            let shown = format!("{key:?} {written:?}");
+            assert_eq!(claims(&metadata(FILTER, structure(written)), key), expected, "{shown}");
+        }
     }
 }

@@ -1,13 +1,11 @@
 //! Which requests are ours.
 
-use std::borrow::Cow;
-
 use crate::headers::Headers;
 
 /// The conditions of a route, all of which must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Match {
-    /// Any, when empty.
+    /// One of these.
     pub methods: Vec<String>,
     /// Compared to the path without its query, byte for byte.
     pub path: PathMatch,
@@ -53,8 +51,7 @@ impl Match {
     /// The captures of the path if the request matches.
     pub fn captures<'a>(&'a self, request: &'a Headers) -> Option<Captures<'a>> {
         let method = request.first(":method").unwrap_or_default();
-        let method_fits =
-            self.methods.is_empty() || self.methods.iter().any(|m| m.as_bytes() == method);
+        let method_fits = self.methods.iter().any(|m| m.as_bytes() == method);
         if !method_fits || !self.host_fits(request) {
             return None;
         }
@@ -72,7 +69,7 @@ impl Match {
             return true;
         }
         let Some(authority) = request.first_text(":authority") else { return false };
-        let host = without_port(authority).to_ascii_lowercase();
+        let host = without_root(without_port(authority)).to_ascii_lowercase();
         self.hosts.iter().any(|condition| match condition {
             HostMatch::Exact(exact) => host == *exact,
             HostMatch::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
@@ -114,12 +111,17 @@ fn path(request: &Headers) -> Option<&str> {
     Some(path.split_once('?').map_or(path, |(path, _)| path))
 }
 
-fn without_port(authority: &str) -> Cow<'_, str> {
+fn without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         // The colons of an IPv6 address stand in brackets.
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host.into(),
-        _ => authority.into(),
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
     }
+}
+
+/// A host without the dot that stands for the root of the domain name system.
+pub(crate) fn without_root(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 #[cfg(test)]
@@ -131,7 +133,8 @@ mod tests {
     }
 
     fn any(path: PathMatch) -> Match {
-        Match { methods: vec![], path, hosts: vec![], headers: vec![] }
+        let methods = vec!["GET".to_owned(), "POST".to_owned()];
+        Match { methods, path, hosts: vec![], headers: vec![] }
     }
 
     fn matches(path: &PathMatch, found: &str) -> bool {
@@ -195,10 +198,28 @@ mod tests {
             HostMatch::Suffix(".example.org".to_owned()),
             HostMatch::Exact("[::1]".to_owned()),
         ];
-        for host in ["api.example.com", "API.example.com:8443", "a.b.Example.org", "[::1]:80"] {
+        let ours = [
+            "api.example.com",
+            "API.example.com:8443",
+            "api.example.com.",
+            "api.example.com.:8443",
+            "a.b.Example.org",
+            "a.example.org.",
+            "[::1]:80",
+        ];
+        for host in ours {
             assert!(conditions.captures(&request("GET", host, "/")).is_some(), "{host}");
         }
-        for host in ["example.com", "example.org", ".example.org", "api.example.com.evil", ""] {
+        let others = [
+            "example.com",
+            "example.org",
+            ".example.org",
+            "api.example.com.evil",
+            "api.example.com..",
+            ".",
+            "",
+        ];
+        for host in others {
             assert!(conditions.captures(&request("GET", host, "/")).is_none(), "{host}");
         }
     }

@@ -11,7 +11,7 @@ use std::fmt;
 use crate::template::{EvalError, TreeError};
 pub use broker_properties::{BrokerProperties, TextProperty, http_date, time_span};
 pub use compose::compose;
-pub use property::{Property, Value, fits_header};
+pub use property::{Property, Value, travels_in_batch_only};
 pub(crate) use wire::check_content_type;
 pub use wire::{BATCH_CONTENT_TYPE, Form, Outgoing, Packed, batch_headers};
 

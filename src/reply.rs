@@ -1,5 +1,6 @@
 //! What the client is told.
 
+mod body;
 mod outcome;
 mod reason;
 
@@ -13,6 +14,7 @@ use crate::headers::{Header, Headers, header};
 use crate::message::{Unsendable, ValueFault};
 use crate::template::{Absent, Attributes, Scope, Template};
 use crate::text::is_visible_ascii;
+pub use body::is_json;
 pub use outcome::{Failure, Outcome, Served, Settlement};
 pub use reason::Reason;
 
@@ -23,8 +25,10 @@ pub struct Reply {
     pub status: u16,
     /// Names in lower case, values in visible ASCII.
     pub headers: Vec<Header>,
-    /// JSON.
+    /// JSON, or a text of the route's own.
     pub body: Vec<u8>,
+    /// For a client of gRPC, which reads this and no HTTP status.
+    pub grpc_status: Option<u8>,
     /// Envoy's `%RESPONSE_CODE_DETAILS%`.
     pub details: Cow<'static, str>,
 }
@@ -34,11 +38,9 @@ pub struct Reply {
 /// # Errors
 /// When the route's templates cannot be made from the request.
 pub fn accepted(config: &ReplyConfig, scope: &Scope<'_>) -> Result<Reply, Unsendable> {
-    let body = match own_body(config, scope)? {
-        None => serde_json::to_vec(&Accepted(scope.tracking_id)),
-        Some(body) => serde_json::to_vec(&body),
-    };
-    success(config, scope, 202, (body, "service_bus_accepted"))
+    let own = own_body(config, scope)?;
+    let body = || serde_json::to_vec(&Accepted(scope.tracking_id)).unwrap_or_default();
+    success(config, scope, (202, "service_bus_accepted"), own, body)
 }
 
 /// The answer to a lookup that has found something: 200 with what was found, unless the route says
@@ -48,8 +50,7 @@ pub fn accepted(config: &ReplyConfig, scope: &Scope<'_>) -> Result<Reply, Unsend
 /// When the route's templates cannot be made from the request and what was found.
 pub fn found(config: &ReplyConfig, scope: &Scope<'_>, body: &Value) -> Result<Reply, Unsendable> {
     let own = own_body(config, scope)?;
-    let body = serde_json::to_vec(own.as_ref().unwrap_or(body));
-    success(config, scope, 200, (body, "service_bus_found"))
+    success(config, scope, (200, "service_bus_found"), own, || body.to_string().into_bytes())
 }
 
 /// The body that the route makes.
@@ -73,8 +74,9 @@ impl Serialize for Accepted<'_> {
 fn success(
     config: &ReplyConfig,
     scope: &Scope<'_>,
-    status: u16,
-    (body, details): (serde_json::Result<Vec<u8>>, &'static str),
+    (status, details): (u16, &'static str),
+    own: Option<Value>,
+    usual: impl FnOnce() -> Vec<u8>,
 ) -> Result<Reply, Unsendable> {
     let mut headers = Vec::with_capacity(config.headers.len() + 2);
     for (name, template) in &config.headers {
@@ -82,15 +84,17 @@ fn success(
             headers.push(header(name.clone(), value));
         }
     }
-    if !headers.iter().any(|(name, _)| name == "content-type") {
-        headers.push(header("content-type", "application/json"));
-    }
+    let body = match own {
+        Some(value) => body::written(&value, &headers),
+        None => usual(),
+    };
+    body::name_type(&body, &mut headers);
     headers.push(tracking(scope.tracking_id));
     Ok(Reply {
         status: config.status.unwrap_or(status),
         headers,
-        // JSON can say all that is made of JSON.
-        body: body.unwrap_or_default(),
+        body,
+        grpc_status: None,
         details: details.into(),
     })
 }
@@ -118,7 +122,7 @@ fn header_value(
 pub fn failed(failure: &Failure, scope: &Scope<'_>, change: Option<&FailureReply>) -> Reply {
     let reason = failure.reason;
     let status = change.and_then(|change| change.status).unwrap_or(reason.status());
-    let mut body = json!({
+    let body = json!({
         "type": "about:blank",
         "title": title(status),
         "status": status,
@@ -133,24 +137,30 @@ pub fn failed(failure: &Failure, scope: &Scope<'_>, change: Option<&FailureReply
     if let Some(seconds) = failure.retry_after.or(reason.retry_after()) {
         headers.push(header("retry-after", seconds.to_string()));
     }
+    let own =
+        change.and_then(|change| change.body.as_ref()?.value(scope, Absent::LeaveOut, "").ok());
+    let own = own.flatten();
+    if own.is_some() {
+        headers.retain(|(name, _)| name != "content-type");
+    }
     if let Some(change) = change {
-        let own =
-            change.body.as_ref().map(|tree| tree.value(scope, Absent::LeaveOut, "reply.body"));
-        if let Some(Ok(Some(own))) = own {
-            body = own;
-            set(&mut headers, header("content-type", "application/json"));
-        }
         for (name, template) in &change.headers {
             if let Ok(Some(value)) = header_value(name, template, scope) {
                 set(&mut headers, header(name.clone(), value));
             }
         }
     }
+    let body = match own {
+        Some(own) => body::written(&own, &headers),
+        None => body.to_string().into_bytes(),
+    };
+    body::name_type(&body, &mut headers);
     headers.push(tracking(scope.tracking_id));
     Reply {
         status,
         headers,
-        body: body.to_string().into_bytes(),
+        body,
+        grpc_status: None,
         details: format!("service_bus_{}", reason.as_str()).into(),
     }
 }

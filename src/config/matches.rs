@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::node::{Fields, Node};
-use crate::matching::{HostMatch, Match, PathMatch, Segment};
+use crate::matching::{HostMatch, Match, PathMatch, Segment, without_root};
 use crate::text::is_token;
 
 pub(super) fn read_name<'a>(node: &Node<'a>, names: &mut BTreeSet<&'a str>) -> Option<&'a str> {
@@ -20,21 +20,29 @@ pub(super) fn read_name<'a>(node: &Node<'a>, names: &mut BTreeSet<&'a str>) -> O
     Some(name)
 }
 
-pub(super) fn read_match(node: &Node<'_>) -> Option<Match> {
+pub(super) fn read_match(node: &Node<'_>, default_method: &str) -> Option<Match> {
     let mut fields = node.fields()?;
     let methods =
-        fields.optional("methods").map_or(Some(vec![]), |node| read_each(&node, read_method));
+        fields.optional("methods").map_or(Some(vec![default_method.to_owned()]), |node| {
+            read_each(&node, "must not be empty", read_method)
+        });
     let path = read_path(&mut fields);
-    let hosts = fields.optional("hosts").map_or(Some(vec![]), |node| read_each(&node, read_host));
+    let hosts = fields.optional("hosts").map_or(Some(vec![]), |node| {
+        read_each(&node, "must not be empty; leave it out to match any", read_host)
+    });
     let headers = fields.optional("headers").map_or(Some(vec![]), |node| read_headers(&node));
     fields.finish();
     Some(Match { methods: methods?, path: path?, hosts: hosts?, headers: headers? })
 }
 
-fn read_each<T>(node: &Node<'_>, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+fn read_each<T>(
+    node: &Node<'_>,
+    empty: &str,
+    read: impl Fn(&Node<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
     let nodes = node.list()?;
     if nodes.is_empty() {
-        node.error("must not be empty; leave it out to match any");
+        node.error(empty);
         return None;
     }
     let values: Vec<_> = nodes.iter().map(read).collect();
@@ -111,7 +119,8 @@ fn read_host(node: &Node<'_>) -> Option<HostMatch> {
         node.expected("a host such as \"api.example.com\" or \"*.example.com\", without port");
         return None;
     }
-    Some(if wild { HostMatch::Suffix(name.to_owned()) } else { HostMatch::Exact(host) })
+    let name = without_root(name).to_owned();
+    Some(if wild { HostMatch::Suffix(name) } else { HostMatch::Exact(name) })
 }
 
 fn read_headers(node: &Node<'_>) -> Option<Vec<(String, String)>> {

@@ -58,17 +58,8 @@ pub(super) fn read_all(node: &Node<'_>, general: &General<'_>) -> Option<Vec<Rou
 }
 
 /// What a gate passes over.
-const NOT_FOR_GATES: [&str; 9] = [
-    "name",
-    "send",
-    "lookup",
-    "reply",
-    "fallback",
-    "dry_run",
-    "namespace",
-    "cluster",
-    "credentials",
-];
+const NOT_FOR_GATES: [&str; 7] =
+    ["name", "reply", "fallback", "dry_run", "namespace", "cluster", "credentials"];
 
 /// Only what a gate needs: the conditions, in the order of the routes.
 pub(super) fn read_matches(node: &Node<'_>) -> Option<Vec<Match>> {
@@ -77,12 +68,20 @@ pub(super) fn read_matches(node: &Node<'_>) -> Option<Vec<Match>> {
         for key in NOT_FOR_GATES {
             fields.optional(key);
         }
-        let matches = fields.required("match").and_then(|node| read_match(&node));
+        fields.optional("send");
+        let default = default_method(fields.optional("lookup").is_some());
+        let matches = fields.required("match").and_then(|node| read_match(&node, default));
         fields.finish();
         matches
     };
     let matches: Vec<_> = read_list(node)?.iter().map(read).collect();
     matches.into_iter().collect()
+}
+
+/// The method of a route that names none: a probe, a preflight or a crawler must not become a
+/// message.
+const fn default_method(looks_up: bool) -> &'static str {
+    if looks_up { "GET" } else { "POST" }
 }
 
 fn read_list<'a>(node: &Node<'a>) -> Option<Vec<Node<'a>>> {
@@ -101,10 +100,12 @@ fn read<'a>(
 ) -> Option<Route> {
     let mut fields = node.fields()?;
     let name = fields.required("name").and_then(|node| read_name(&node, taken));
-    let matches = fields.required("match").and_then(|node| read_match(&node));
-    let captures = matches.as_ref().map(captures);
+    let matches = fields.required("match");
     let send = fields.optional("send");
     let lookup = fields.optional("lookup");
+    let default = default_method(lookup.is_some());
+    let matches = matches.and_then(|node| read_match(&node, default));
+    let captures = matches.as_ref().map(captures);
     let names = Names::new(captures.clone(), lookup.is_none(), lookup.is_some());
     let destination = general.read_override(&mut fields, lookup.is_some());
     let fallback = fields.optional("fallback");

@@ -1,16 +1,16 @@
 //! The `send` section of a route: the message.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::broker_properties::{self, BrokerConfig};
 use super::fallback::Fallback;
+use super::forward_headers::{self, ForwardedHeader};
 use super::json::Json;
 use super::node::{Fields, Node};
 use super::template::{read_template, read_tree};
 use crate::message::{ContentTypeFault, Value, check_content_type, limits};
 use crate::template::{Names, Template, Tree};
-use crate::text::{is_token, percent_encode};
+use crate::text::percent_encode;
 
 /// The message of a route.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub struct Send {
     pub broker_properties: BrokerConfig,
     /// The operator's properties.
     pub properties: Vec<(String, PropertyConfig)>,
-    /// Request headers, in lower case, that become properties.
-    pub forward_headers: Vec<String>,
+    /// Request headers that become properties.
+    pub forward_headers: Vec<ForwardedHeader>,
     /// Where it goes when it cannot go to its entity.
     pub fallback: Option<Rc<Fallback>>,
 }
@@ -96,7 +96,7 @@ pub(super) fn read(node: &Node<'_>, names: &Names, entity_path: Option<&str>) ->
     let taken = properties.iter().flatten().map(|(name, _)| name.to_ascii_lowercase()).collect();
     let forward_headers = fields
         .optional("forward_headers")
-        .map_or(Some(vec![]), |node| read_forward_headers(&node, taken));
+        .map_or(Some(vec![]), |node| forward_headers::read(&node, taken));
     fields.finish();
     let mut broker_properties = broker?;
     let mut content_type = content_type?;
@@ -218,12 +218,18 @@ pub(super) fn read_content_type(node: &Node<'_>, names: &Names) -> Option<Templa
     None
 }
 
+/// Checks the name of a property, which a batch can carry whatever it is.
+pub(super) fn read_property_name<'a>(name: &'a str, node: &Node<'_>) -> Option<&'a str> {
+    if name.is_empty() || name.chars().any(char::is_control) {
+        node.error("expected a name without control characters");
+        return None;
+    }
+    Some(name)
+}
+
 fn read_properties(node: &Node<'_>, names: &Names) -> Option<Vec<(String, PropertyConfig)>> {
     let read = |(name, node): (&str, Node<'_>)| {
-        if name.is_empty() || name.chars().any(char::is_control) {
-            node.error("expected a name without control characters");
-            return None;
-        }
+        read_property_name(name, &node)?;
         let property = match node.json() {
             Json::Bool(value) => PropertyConfig::Fixed(Value::Bool(*value)),
             Json::Number(value) if value.as_f64().is_some_and(f64::is_finite) => {
@@ -245,51 +251,4 @@ fn read_properties(node: &Node<'_>, names: &Names) -> Option<Vec<(String, Proper
     };
     let properties: Vec<_> = node.members()?.into_iter().map(read).collect();
     properties.into_iter().collect()
-}
-
-/// Headers that no message may carry: who the client is, or how the request was framed.
-const NEVER_FORWARDED: [&str; 22] = [
-    "authorization",
-    "brokerproperties",
-    "connection",
-    "content-length",
-    "content-type",
-    "cookie",
-    "cookie2",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "www-authenticate",
-    "x-api-key",
-    "x-identity-header",
-];
-
-fn read_forward_headers(node: &Node<'_>, mut taken: BTreeSet<String>) -> Option<Vec<String>> {
-    let mut read = |node: &Node<'_>| {
-        let name = node.text()?.to_ascii_lowercase();
-        if !is_token(&name) {
-            node.expected("the name of a header");
-        } else if NEVER_FORWARDED.contains(&name.as_str()) || name.starts_with("x-envoy-") {
-            node.error(format!(
-                "{name} is not forwarded: credentials, cookies and headers of the connection stay \
-                 out of messages"
-            ));
-        } else if !taken.insert(name.clone()) {
-            node.error(format!("{name} is a property already"));
-        } else {
-            return Some(name);
-        }
-        None
-    };
-    let names: Vec<_> = node.list()?.iter().map(&mut read).collect();
-    names.into_iter().collect()
 }

@@ -41,6 +41,7 @@ pub(super) fn shown(
         status: 200,
         headers,
         body: body.to_string().into_bytes(),
+        grpc_status: None,
         details: "service_bus_dry_run".into(),
     }
 }

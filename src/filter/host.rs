@@ -12,10 +12,9 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
 
 use crate::delivery::{Answer, Callout, DispatchError};
 use crate::headers::{Headers, encode};
-use crate::jwt::claims;
+use crate::jwt::{self, Claims};
 use crate::metrics::Kind;
 use crate::reply::Reply;
-use crate::template::{Attributes, Needs};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -140,15 +139,15 @@ pub(super) fn set_property(name: &str, value: &[u8]) {
     let _ = unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
 }
 
-/// What expressions need of the current request beyond headers and body.
-pub(super) fn attributes(needs: Needs) -> Attributes {
+/// The claims of the current request's token, under a key of the dynamic metadata.
+pub(super) fn claims(key: Option<&str>) -> Claims {
     // The whole message, since a claim by itself comes without its type.
-    let jwt = needs.jwt.then(|| property(&["metadata"])).flatten();
-    let address = needs.source_address.then(|| property(&["source", "address"])).flatten();
-    Attributes {
-        jwt: jwt.and_then(|metadata| claims(&metadata)),
-        source_address: address.and_then(|address| String::from_utf8(address).ok()),
-    }
+    property(&["metadata"]).map_or(Claims::Absent, |metadata| jwt::claims(&metadata, key))
+}
+
+/// The client's address with its port.
+pub(super) fn source_address() -> Option<String> {
+    String::from_utf8(property(&["source", "address"])?).ok()
 }
 
 /// Headers of the current request.
@@ -209,7 +208,7 @@ pub(super) fn reply(reply: &Reply) -> Result<(), u32> {
             reply.body.len(),
             headers.as_ptr(),
             headers.len(),
-            NO_GRPC,
+            reply.grpc_status.map_or(NO_GRPC, i32::from),
         )
     };
     if status == OK { Ok(()) } else { Err(status) }

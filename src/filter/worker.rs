@@ -17,7 +17,9 @@ use crate::config::{HeaderMode, Sender};
 use crate::delivery::{AttemptId, Delivery, Effect, Event, StreamId};
 use crate::exchange::{Exchange, Report, Step};
 use crate::headers::Headers;
+use crate::jwt::Claims;
 use crate::reply::{Failure, Reason, Reply, Settlement};
+use crate::template::{Attributes, Needs};
 
 /// One worker's sender. No borrow is held over a host call.
 pub(super) struct Worker {
@@ -32,6 +34,8 @@ pub(super) struct Worker {
     ticking: Ticking,
     /// Whether the root's callback runs within a stream's, and no time has passed.
     within_stream: Cell<bool>,
+    /// Whether the log has a line on claims that could be either of several.
+    has_warned_of_claims: Cell<bool>,
     /// The time of the last event, for a host that has lost its clock.
     time: Cell<Duration>,
 }
@@ -47,6 +51,7 @@ impl Worker {
             callouts: RefCell::default(),
             ticking: Ticking::default(),
             within_stream: Cell::default(),
+            has_warned_of_claims: Cell::default(),
             time: Cell::default(),
         }
     }
@@ -86,7 +91,7 @@ impl Worker {
             let failure = Failure::new(Reason::CredentialsUnavailable, "the host has no clock");
             return self.tell(stream, |exchange| exchange.failed(failure));
         };
-        let attributes = host::attributes(needs);
+        let attributes = self.attributes(needs);
         let body = host::request_body();
         let step = self.tell(stream, |exchange| exchange.request_ended(body, now, attributes));
         match step {
@@ -98,6 +103,23 @@ impl Worker {
         host::run_root(self.root_id);
         self.within_stream.set(false);
         Step::Wait
+    }
+
+    /// What expressions need of the current request beyond headers and body.
+    fn attributes(&self, needs: Needs) -> Attributes {
+        let claims = match needs.jwt {
+            true => host::claims(self.sender.jwt_payload_key.as_deref()),
+            false => Claims::Absent,
+        };
+        if let Claims::Ambiguous(keys) = &claims
+            && !self.has_warned_of_claims.replace(true)
+        {
+            warn!("which are the claims is not known: set jwt_payload_key to one of {keys:?}");
+        }
+        Attributes {
+            jwt: if let Claims::Found(claims) = claims { Some(claims) } else { None },
+            source_address: needs.source_address.then(host::source_address).flatten(),
+        }
     }
 
     /// Tells a request what happened; one that is gone or not ours has nothing to say.

@@ -11,8 +11,8 @@ use super::{
     ValueFault,
 };
 use crate::config::{
-    BrokerConfig, Entity, EntityConfig, Lifetime, Payload, PropertyConfig, Schedule,
-    ScheduleConfig, Send,
+    BrokerConfig, Entity, EntityConfig, ForwardedHeader, Lifetime, Payload, PropertyConfig,
+    Schedule, ScheduleConfig, Send,
 };
 use crate::headers::Headers;
 use crate::template::{Absent, Scope, Template};
@@ -215,15 +215,15 @@ fn properties(
 }
 
 fn forward_headers(
-    names: &[String],
+    forwarded: &[ForwardedHeader],
     request: &Headers,
     properties: &mut Vec<Property>,
 ) -> Result<(), Unsendable> {
-    for name in names {
-        let Some(value) = request.joined(name) else { continue };
+    for ForwardedHeader { header, property } in forwarded {
+        let Some(value) = request.joined(header) else { continue };
         let text = std::str::from_utf8(&value)
-            .map_err(|_| Unsendable::Property(name.clone(), PropertyFault::NotUtf8))?;
-        properties.push(Property::text(name.as_str(), text));
+            .map_err(|_| Unsendable::Property(property.clone(), PropertyFault::NotUtf8))?;
+        properties.push(Property::text(property.as_str(), text));
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ pub enum Value {
 }
 
 /// Headers that mean something to HTTP or Service Bus, so that a property cannot take their name.
-const TAKEN_NAMES: [&str; 30] = [
+const TAKEN_NAMES: [&str; 27] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -36,9 +36,6 @@ const TAKEN_NAMES: [&str; 30] = [
     "brokerproperties",
     "cache-control",
     "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
     "cookie",
     "date",
     "etag",
@@ -60,12 +57,18 @@ const TAKEN_NAMES: [&str; 30] = [
     "x-request-id",
 ];
 
-/// Names that Envoy or Service Bus take for themselves.
-const TAKEN_PREFIXES: [&str; 3] = ["x-envoy-", "x-forwarded-", "x-ms-"];
+/// Names that HTTP, Envoy or Service Bus take for themselves.
+const TAKEN_PREFIXES: [&str; 4] = ["content-", "x-envoy-", "x-forwarded-", "x-ms-"];
+
+/// Whether a property of this name can only travel in the body of a batch, where any name can, and
+/// which needs a message whose body is UTF-8.
+pub fn travels_in_batch_only(name: &str) -> bool {
+    !fits_header(name) && name != DIAGNOSTIC_ID
+}
 
 /// Whether a property of this name can be a header. Envoy sends names in lower case, so a name
 /// with capitals would arrive as another one.
-pub fn fits_header(name: &str) -> bool {
+fn fits_header(name: &str) -> bool {
     is_token(name)
         && !name.bytes().any(|byte| byte.is_ascii_uppercase())
         && !TAKEN_NAMES.contains(&name)
@@ -98,7 +101,7 @@ impl Property {
     /// The header value of a property whose name may be `Diagnostic-Id`, which is sent in lower
     /// case beside `traceparent`; `None` when the property cannot be a header.
     pub(super) fn header_value(&self) -> Option<String> {
-        if !fits_header(&self.name) && self.name != DIAGNOSTIC_ID {
+        if travels_in_batch_only(&self.name) {
             return None;
         }
         match &self.value {
@@ -134,7 +137,7 @@ mod tests {
     #[test]
     fn a_name_fits_a_header_when_it_arrives_unchanged() {
         for name in ["tenant", "x-tenant", "a.b_c~1", "cloudevents_id"] {
-            assert!(fits_header(name), "{name}");
+            assert!(!travels_in_batch_only(name), "{name}");
         }
         let cases = [
             "",
@@ -144,6 +147,8 @@ mod tests {
             "é",
             "host",
             "content-type",
+            "content-encoding",
+            "user-agent",
             "brokerproperties",
             "x-envoy-internal",
             "x-ms-retrypolicy",
@@ -151,8 +156,10 @@ mod tests {
             "connection",
         ];
         for name in cases {
-            assert!(!fits_header(name), "{name}");
+            assert!(travels_in_batch_only(name), "{name}");
         }
+        // It goes beside `traceparent`, and may arrive in lower case.
+        assert!(!travels_in_batch_only(DIAGNOSTIC_ID));
     }
 
     #[test]

@@ -12,6 +12,7 @@ from clients import http1
 from clients.answer import Answer
 from clients.http2 import Http2Connection
 from configuration.gateway import GatewayConfiguration
+from configuration.header_modes import MODES, buffer_filter, hold_by
 from configuration.routes import ROUTES
 from contract import assert_accepted, assert_refused
 from processes.envoy import Envoy
@@ -25,31 +26,18 @@ TOO_LARGE = f"the body has more than {LIMIT} bytes"
 Send = Callable[[int, bytes], Answer]
 
 
-@pytest.fixture(scope="module", params=["pause", "gate", "buffer"])
+@pytest.fixture(scope="module", params=MODES)
 def mode(
     request: pytest.FixtureRequest, envoy_binary, module, shared_broker: Upstream, tmp_path_factory
 ) -> Iterator[Envoy]:
     """A gateway for each way to hold the headers while the body arrives."""
     configuration = GatewayConfiguration(module).add_plugin_routes(ROUTES)
     configuration.send_to(shared_broker.port)
-    if request.param != "pause":
-        # These are for gateways that cannot set the field, such as Istio's.
-        del configuration.wasm["allow_on_headers_stop_iteration"]
-        configuration.add_filter(
-            configuration.gate() if request.param == "gate" else buffer_filter()
-        )
-        configuration.merge_plugin({"header_mode": "continue"})
+    hold_by(request.param, configuration, 2 * LIMIT)
     gateway = Envoy(envoy_binary, configuration, tmp_path_factory.mktemp(request.param))
     yield gateway
     gateway.check_vms()
     gateway.stop()
-
-
-def buffer_filter() -> dict:
-    """Envoy's own filter that holds a request until it is complete."""
-    name = "envoy.extensions.filters.http.buffer.v3.Buffer"
-    config = {"@type": f"type.googleapis.com/{name}", "max_request_bytes": 2 * LIMIT}
-    return {"name": "envoy.filters.http.buffer", "typed_config": config}
 
 
 def with_length(port: int, body: bytes) -> Answer:
@@ -240,7 +228,7 @@ def test_a_buffer_filter_sets_the_limit_of_a_request(
     launch, module, broker: Upstream, send: Send
 ) -> None:
     configuration = GatewayConfiguration(module).add_plugin_routes(ROUTES).send_to(broker.port)
-    configuration.add_filter(buffer_filter()).merge_plugin({"header_mode": "continue"})
+    configuration.add_filter(buffer_filter(2 * LIMIT)).merge_plugin({"header_mode": "continue"})
     configuration.listener["per_connection_buffer_limit_bytes"] = 65_536
     http2 = configuration.connection_manager["http2_protocol_options"]
     http2["initial_stream_window_size"] = 65_535

@@ -28,6 +28,8 @@ from servers.upstream import Upstream
         ("POST", "/by-host", [("host", "api.example")], "raw"),
         ("POST", "/by-host", [("host", "API.example:8443")], "raw"),
         ("POST", "/by-host", [("host", "a.b.shop.example")], "raw"),
+        ("POST", "/by-host", [("host", "api.example.")], "raw"),
+        ("POST", "/by-host", [("host", "A.shop.example.:80")], "raw"),
         ("POST", "/by-header", [("X-Mode", "queue")], "raw"),
     ],
 )
@@ -51,11 +53,17 @@ def test_a_request_that_matches_is_sent(
     ("method", "target", "headers"),
     [
         ("GET", "/raw", []),
+        # A route that names no methods takes POST alone.
+        ("GET", "/fixed", []),
+        ("HEAD", "/fixed", []),
+        ("PUT", "/fixed", []),
+        ("OPTIONS", "/fixed", [("origin", "https://a"), ("access-control-request-method", "POST")]),
         ("POST", "/raw/", []),
         ("POST", "/eventsmore", []),
         ("PUT", "/shops//carts/1", []),
         ("POST", "/by-host", [("host", "shop.example")]),
         ("POST", "/by-host", [("host", "api.example.evil")]),
+        ("POST", "/by-host", [("host", "api.example..")]),
         ("POST", "/by-header", [("x-mode", "queue"), ("x-mode", "queue")]),
     ],
 )

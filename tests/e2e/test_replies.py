@@ -71,3 +71,35 @@ def test_head_is_answered_without_a_body(broker_gateway: Envoy, broker: Upstream
         assert (answer.status, answer.body) == (200, b"")
         # Nothing of a body is left on the connection.
         assert_accepted(connection.request("POST", "/raw", body=b"x"))
+
+
+def test_a_reply_need_not_be_json(launch, configure, emulator) -> None:
+    def route(name: str, reply: dict) -> dict:
+        match = {"path": f"/{name}"}
+        return {"name": name, "match": match, "send": {"queue": "raw"}, "reply": reply}
+
+    twiml = '<?xml version="1.0"?><Response/>'
+    unavailable = {"headers": {"content-type": "text/plain"}, "body": "later, ${request.method}"}
+    routes = [
+        route("xml", {"headers": {"Content-Type": "text/xml; charset=utf-8"}, "body": twiml}),
+        route("empty", {"status": 200, "body": ""}),
+        route("quoted", {"body": "ok"}),
+        route("failing", {"failures": {"throttled": unavailable}}),
+    ]
+    gateway: Envoy = launch(configure().add_plugin_routes(routes), concurrency=1)
+
+    def post(path: str):
+        return http1.request(gateway.port, "POST", path, body=b"x")
+
+    xml = post("/xml")
+    assert (xml.status, xml.header("content-type")) == (202, "text/xml; charset=utf-8")
+    assert xml.body == twiml.encode()
+    empty = post("/empty")
+    assert (empty.status, empty.body, empty.header("content-length")) == (200, b"", "0")
+    assert empty.header("content-type") is None
+    quoted = post("/quoted")
+    assert (quoted.body, quoted.header("content-type")) == (b'"ok"', "application/json")
+    emulator.arm({"status": 503}, entity="raw", count=1)
+    failing = post("/failing")
+    assert (failing.status, failing.body) == (503, b"later, POST")
+    assert failing.header("content-type") == "text/plain"

@@ -35,7 +35,7 @@ fn a_lookup_asks_and_answers() {
 fn a_lookup_stays_where_its_route_leads() {
     let lookup = |path: &str| {
         let lookup = json!({"cluster": "store", "authority": "store", "path": path});
-        let route = json!({"name": "status", "match": {"path_prefix": "/"}, "lookup": lookup});
+        let route = json!({"name": "status", "match": {"methods": ["POST"], "path_prefix": "/"}, "lookup": lookup});
         sender(json!({}), json!({}), json!({"routes": [route]}))
     };
     let one = lookup("/status/${request.headers['x-id']}?of=${request.headers['x-id']}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::common::configuration::{error, minimal, parse, sender, warnings, with};
 use envoy_service_bus::config::{
     Action, BatchConfig, BreakerConfig, Config, DeliveryConfig, Destination, EntityConfig,
-    Environment, Fallback, HeaderMode, Lifetime, Payload, PropertyConfig, RetryConfig, Role,
-    Schedule, ScheduleConfig, Send, Sender,
+    Environment, Fallback, ForwardedHeader, HeaderMode, Lifetime, Payload, PropertyConfig,
+    RetryConfig, Role, Schedule, ScheduleConfig, Send, Sender,
 };
 use envoy_service_bus::credentials::Credentials;
 use envoy_service_bus::matching::{HostMatch, PathMatch, Segment};
@@ -86,7 +86,7 @@ fn every_key_is_read() {
                     "ReplyToSessionId": "rs", "To": "t", "ViaPartitionKey": "v"
                 },
                 "properties": {"tenant": "a", "priority": 5, "vip": true},
-                "forward_headers": ["X-Tenant-Id"]
+                "forward_headers": ["X-Tenant-Id", {"header": "Content-Encoding", "as": "Enc"}]
             },
             "reply": {"status": 200, "headers": {"Retry-After": "30"}, "body": {"ok": true}}
         }]
@@ -163,7 +163,12 @@ fn every_key_is_read() {
             ("vip", Value::Bool(true)),
         ]
     );
-    assert_eq!(send.forward_headers, ["x-tenant-id"]);
+    let forwarded = |header: &str, property: &str| ForwardedHeader {
+        header: header.to_owned(),
+        property: property.to_owned(),
+    };
+    let expected = [forwarded("x-tenant-id", "x-tenant-id"), forwarded("content-encoding", "Enc")];
+    assert_eq!(send.forward_headers, expected);
     let reply = &sender.routes[0].reply;
     assert_eq!(reply.status, Some(200));
     let headers: Vec<_> = reply.headers.iter().map(|(n, v)| (n.as_str(), v.literal())).collect();
@@ -328,7 +333,8 @@ fn a_gate_takes_its_senders_text_and_needs_no_secret() {
     config["role"] = json!("gate");
     let Role::Gate(gate) = parse(&config.to_string()).unwrap().role else { panic!("a sender") };
     assert_eq!(gate.matches.len(), 1);
-    let lone = json!({"role": "gate", "routes": [{"match": {"path": "/orders"}}]});
+    let lone = json!({"role": "gate",
+                      "routes": [{"match": {"methods": ["POST"], "path": "/orders"}}]});
     let Role::Gate(lone) = parse(&lone.to_string()).unwrap().role else { panic!("a sender") };
     assert_eq!(lone.matches, gate.matches);
     let wrong = json!({"role": "gate", "colour": 1, "routes": [{"send": {}}]});
@@ -336,7 +342,7 @@ fn a_gate_takes_its_senders_text_and_needs_no_secret() {
         error(&wrong),
         "routes[0].match: is required\n\
          colour: unknown key, expected one of role, namespace, cluster, credentials, header_mode, \
-         max_body_bytes, filter_state, delivery, routes"
+         max_body_bytes, filter_state, jwt_payload_key, delivery, routes"
     );
 }
 

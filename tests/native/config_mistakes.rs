@@ -41,7 +41,7 @@ fn all_mistakes_are_reported_in_one_go() {
          routes[2].match: is required\n\
          routes[2]: expected exactly one of send, lookup\n\
          color: unknown key, expected one of role, namespace, cluster, credentials, header_mode, \
-         max_body_bytes, filter_state, delivery, routes"
+         max_body_bytes, filter_state, jwt_payload_key, delivery, routes"
     );
 }
 
@@ -92,11 +92,7 @@ fn mistakes_name_their_place_and_what_was_expected() {
             json!(["post"]),
             "routes[0].match.methods[0]: expected a method such as \"POST\", found \"post\"",
         ),
-        (
-            "/routes/0/match/methods",
-            json!([]),
-            "routes[0].match.methods: must not be empty; leave it out to match any",
-        ),
+        ("/routes/0/match/methods", json!([]), "routes[0].match.methods: must not be empty"),
         (
             "/routes/0/match/hosts",
             json!(["a:80"]),
@@ -173,8 +169,42 @@ fn mistakes_name_their_place_and_what_was_expected() {
         (
             "/routes/0/send/forward_headers",
             json!(["Authorization"]),
-            "routes[0].send.forward_headers[0]: authorization is not forwarded: credentials, \
-             cookies and headers of the connection stay out of messages",
+            "routes[0].send.forward_headers[0]: authorization is not forwarded: credentials \
+             and cookies stay out of messages",
+        ),
+        (
+            "/routes/0/send/forward_headers",
+            json!([{"header": "Content-Type", "as": "kind"}]),
+            "routes[0].send.forward_headers[0].header: content-type is not forwarded: the message \
+             has it already, as its ContentType; `content_type` sets another",
+        ),
+        (
+            "/routes/0/send/forward_headers",
+            json!(["transfer-encoding"]),
+            "routes[0].send.forward_headers[0]: transfer-encoding is not forwarded: it belongs to \
+             the connection or the framing of the request",
+        ),
+        (
+            "/routes/0/send/forward_headers",
+            json!(["*"]),
+            "routes[0].send.forward_headers[0]: each header is named by itself: `*` stands for no \
+             others",
+        ),
+        (
+            "/routes/0/send/forward_headers",
+            json!([{"header": "x-a", "as": "b"}, {"header": "x-c", "as": "B"}]),
+            "routes[0].send.forward_headers[1]: B is a property already",
+        ),
+        (
+            "/routes/0/send/forward_headers",
+            json!([{"header": "x-a"}]),
+            "routes[0].send.forward_headers[0].as: is required",
+        ),
+        (
+            "/routes/0/send/forward_headers",
+            json!([5]),
+            "routes[0].send.forward_headers[0]: expected the name of a header, or an object with \
+             header and as, found 5",
         ),
         (
             "/routes/0/send/forward_headers",

@@ -189,7 +189,7 @@ fn the_first_route_that_matches_sends() {
         json!({"routes": [
             {"name": "vip", "match": {"path": "/orders", "headers": {"x-vip": "1"}},
              "send": {"queue": "vip"}},
-            {"name": "all", "match": {"path_prefix": "/"}, "send": {"topic": "all"}}
+            {"name": "all", "match": {"methods": ["GET", "POST"], "path_prefix": "/"}, "send": {"topic": "all"}}
         ]}),
     );
     let entity = |headers| {

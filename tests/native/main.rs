@@ -11,6 +11,7 @@
 mod common;
 
 mod computed;
+mod conditions;
 mod config;
 mod config_mistakes;
 mod delivery;
@@ -28,3 +29,4 @@ mod signatures;
 mod template;
 mod token_services;
 mod tokens;
+mod unsupported;

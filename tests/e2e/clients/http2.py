@@ -88,7 +88,7 @@ class Http2Connection:
         return self.answer(stream)
 
     def start(self, method: str, path: str, headers: Fields = (), *, end: bool = False) -> int:
-        """Sends the headers alone and returns the stream."""
+        """Sends the headers alone and returns the stream. Pseudo-headers among them come first."""
         stream = self._h2.get_next_available_stream_id()
         self._streams[stream] = _Stream()
         pseudo = [
@@ -97,7 +97,8 @@ class Http2Connection:
             (":authority", self._authority),
             (":path", path),
         ]
-        self._h2.send_headers(stream, [*pseudo, *headers], end_stream=end)
+        fields = sorted([*pseudo, *headers], key=lambda field: not field[0].startswith(":"))
+        self._h2.send_headers(stream, fields, end_stream=end)
         self._flush()
         return stream
 

@@ -83,7 +83,7 @@ ROUTES: list[dict] = [
     {"name": "missing", "match": {"path": "/missing"}, "send": {"queue": "no-such-queue"}},
     {
         "name": "own-reply",
-        "match": {"path": "/own-reply"},
+        "match": {"methods": ["GET", "HEAD", "PATCH", "POST"], "path": "/own-reply"},
         "send": {"queue": "raw"},
         "reply": {
             "status": 200,

@@ -84,6 +84,11 @@ pub(crate) const VALID: &[(&str, &str)] = &[
     ("/routes/0/send/properties", r#"{"a b": "é", "n": 1.5, "t": true, "e": "${now}"}"#),
     ("/routes/0/send/forward_headers", r#"["X-Tenant-Id", "hosted-by"]"#),
     (
+        "/routes/0/send/forward_headers",
+        r#"[{"header": "Content-Encoding", "as": "content_encoding"}, "user-agent"]"#,
+    ),
+    ("/jwt_payload_key", r#""https://idp.example/""#),
+    (
         "/routes/0/reply",
         r#"{"status": 201, "headers": {"Location": "/a/${tracking_id}"}, "body": {"a": null},
             "failures": {"throttled": {"status": 429, "headers": {"a": "b"}, "body": "no"},
@@ -187,6 +192,13 @@ pub(crate) const MISTAKES: &[(&str, &str)] = &[
     ("/routes/0/send/properties", r#"{"a": {}}"#),
     ("/routes/0/send/properties", r#"{"": "a"}"#),
     ("/routes/0/send/forward_headers", r#"["Authorization"]"#),
+    ("/routes/0/send/forward_headers", r#"["*"]"#),
+    ("/routes/0/send/forward_headers", r#"["x-*"]"#),
+    ("/routes/0/send/forward_headers", r#"[{"header": "Cookie", "as": "cookie"}]"#),
+    ("/routes/0/send/forward_headers", r#"[{"header": "x-a"}]"#),
+    ("/routes/0/send/forward_headers", r#"[{"header": "x-a", "as": ""}]"#),
+    ("/routes/0/send/forward_headers", r#"[{"header": "x-a", "as": "b", "to": "c"}]"#),
+    ("/jwt_payload_key", r#""""#),
     ("/routes/0/send/forward_headers", r#"["x-envoy-internal"]"#),
     ("/routes/0/send/forward_headers", r#"["a b"]"#),
     ("/routes/0/lookup", r#"{"cluster": "a", "authority": "b", "path": "/"}"#),
@@ -210,6 +222,12 @@ pub(crate) const MISTAKES: &[(&str, &str)] = &[
 
 /// Configurations of gates, and whether they are valid.
 pub(crate) const GATES: &[(&str, bool)] = &[
+    (r#"{"role": "gate", "routes": [{"match": {"path": "/a", "methods": ["PUT"]}}]}"#, true),
+    (r#"{"role": "gate", "routes": [{"match": {"path": "/a"}, "lookup": {}}]}"#, true),
+    (
+        r#"{"role": "gate", "jwt_payload_key": "a", "routes": [{"match": {"path": "/a"}, "send": {}}]}"#,
+        true,
+    ),
     (r#"{"role": "gate", "routes": [{"match": {"path": "/a"}}]}"#, true),
     (
         r#"{"role": "gate", "cluster": "a", "header_mode": "continue",

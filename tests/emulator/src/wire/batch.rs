@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::single::{is_reserved, property_headers};
+use super::single::property_headers;
 use super::{Tier, broker_properties, json, limits};
 use crate::broker::{Form, Message, Properties, PropertyValue};
 use crate::http::Headers;
@@ -100,11 +100,6 @@ fn user_properties(place: &str, members: &Map<String, Value>) -> Result<Properti
         if !names.insert(name.to_lowercase()) {
             return Err(Refusal::bad_request(format!(
                 "{place}: another name differs only in case."
-            )));
-        }
-        if is_reserved(&name.to_ascii_lowercase()) {
-            return Err(Refusal::bad_request(format!(
-                "{place}: an HTTP header has that name; no receiver could tell them apart."
             )));
         }
         let value = PropertyValue::from_json(value).ok_or_else(|| {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::property;
+use super::single::is_kept;
 use crate::broker::{Delivery, Message, PropertyValue, Stored};
 
 /// The type that a message without one is delivered with.
@@ -33,9 +34,9 @@ pub fn headers(delivery: &Delivery) -> Vec<(String, String)> {
     headers
 }
 
-/// Some names that a batch can carry, such as `cloudEvents:id`, cannot be headers.
+/// Some names that a batch can carry, such as `cloudEvents:id` and `date`, cannot be headers.
 fn is_header_name(name: &str) -> bool {
-    http::HeaderName::from_bytes(name.as_bytes()).is_ok()
+    http::HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| !is_kept(name.as_str()))
 }
 
 /// The application properties, with those that dead-lettering adds.

@@ -26,21 +26,35 @@ const NO_PROPERTIES: [&str; 11] = [
     "user-agent",
 ];
 
-/// Response headers: a receiver could not tell a property of such a name from them.
-const RESPONSE_HEADERS: [&str; 8] = [
+/// Headers with a meaning of their own in a request or an answer: a receiver could not tell a
+/// property of such a name from them.
+const KEPT: [&str; 17] = [
+    "accept-charset",
+    "accept-language",
+    "cache-control",
+    "cookie",
     "etag",
     "keep-alive",
     "location",
+    "proxy-authorization",
+    "proxy-connection",
+    "retry-after",
     "server",
     "strict-transport-security",
+    "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "via",
 ];
 
-/// Whether a property of that name, in lower case, could not be sent or received as a header.
-pub(super) fn is_reserved(name: &str) -> bool {
-    NO_PROPERTIES.contains(&name) || RESPONSE_HEADERS.contains(&name) || name.starts_with("x-ms-")
+/// Whether a property of that name, in lower case, can be neither sent nor received as a header. In
+/// a batch any name is a property.
+pub(super) fn is_kept(name: &str) -> bool {
+    NO_PROPERTIES.contains(&name)
+        || KEPT.contains(&name)
+        || name.starts_with("content-")
+        || name.starts_with("x-ms-")
 }
 
 /// What proxies add. As a bare number or `true` some of it would be a valid property, so that
@@ -68,7 +82,7 @@ pub(super) fn property_headers(headers: &Headers) -> Result<Vec<(&str, &str)>, R
         if NO_PROPERTIES.contains(&&*lower) || lower.starts_with("x-ms-") {
             continue;
         }
-        if is_reserved(&lower) {
+        if is_kept(&lower) {
             return Err(Refusal::bad_request(format!(
                 "The HTTP header '{name}' cannot be a property: it has a meaning of its own."
             )));

@@ -270,7 +270,7 @@ fn a_property_is_given_once_and_has_a_name_of_its_own() {
         refused(send(&[("tenant", "1"), ("Tenant", "2")], b"")),
         bad("The HTTP header 'Tenant' is given twice.")
     );
-    for name in ["Server", "location", "Keep-Alive"] {
+    for name in ["Server", "location", "Keep-Alive", "content-encoding", "Via"] {
         assert_eq!(
             refused(send(&[(name, "\"a\"")], b"")),
             bad(&format!(
