@@ -1,4 +1,5 @@
-//! A request as a `.http` file has it.
+//! A request as a `.http` file has it: HTTP/1.1, but for comments before it, a version that may be
+//! missing, and lines that end as the file's do.
 
 use envoy_service_bus::headers::Headers;
 
@@ -77,26 +78,34 @@ fn ascii(line: &[u8], number: usize) -> Result<&str, String> {
     Ok(text.trim())
 }
 
+/// The line of a request, with or without the version of HTTP.
 fn request_line(text: &str) -> Option<(String, String)> {
-    let mut words = text.split(' ').filter(|word| !word.is_empty());
-    let (method, target, version) = (words.next()?, words.next()?, words.next());
+    let mut words = text.split_ascii_whitespace();
+    let head = format!("{} {} HTTP/1.1\r\n\r\n", words.next()?, words.next()?);
+    let version_fits = words.next().is_none_or(|version| version.starts_with("HTTP/"));
+    if !version_fits || words.next().is_some() {
+        return None;
+    }
+    let mut request = httparse::Request::new(&mut []);
+    if !request.parse(head.as_bytes()).ok()?.is_complete() {
+        return None;
+    }
+    let (method, target) = (request.method?, request.path?);
     let fits = method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
-        && (target.starts_with('/') || target.contains("://"))
-        && version.is_none_or(|version| version.starts_with("HTTP/"))
-        && words.next().is_none();
+        && (target.starts_with('/') || target.contains("://"));
     fits.then(|| (method.to_owned(), target.to_owned()))
 }
 
+/// One header, so that a mistake has its line.
 fn header(line: &[u8]) -> Option<(String, Vec<u8>)> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
-    let (name, value) = line.split_at_checked(colon)?;
-    let name = std::str::from_utf8(name).ok()?;
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(fits) {
-        return None;
-    }
-    let value = value.get(1..)?.trim_ascii().to_vec();
-    Some((name.to_ascii_lowercase(), value))
+    let block = [line, b"\r\n\r\n"].concat();
+    let mut headers = [httparse::EMPTY_HEADER];
+    let (_, headers) = match httparse::parse_headers(&block, &mut headers).ok()? {
+        httparse::Status::Complete(parsed) => parsed,
+        httparse::Status::Partial => return None,
+    };
+    let [httparse::Header { name, value }] = headers else { return None };
+    Some((name.to_ascii_lowercase(), value.to_vec()))
 }
 
 fn body(rest: &[u8], headers: &[(String, Vec<u8>)]) -> Result<Vec<u8>, String> {
