@@ -12,7 +12,8 @@ use crate::output::{Completion, Failure, print};
 #[command(after_help = "Example:\n  envoy-service-bus schema > service-bus.schema.json")]
 pub(crate) struct Options {}
 
-/// The schema as it is shipped.
+/// The schema as it is shipped. It is written by hand: what a key may hold is decided by the code
+/// that reads it, not by a table, and a corpus of configurations holds both together.
 const SCHEMA: &str = include_str!("../../../envoy/configuration.schema.json");
 
 /// Prints the schema.

@@ -153,17 +153,18 @@ fn limits(case: &Case<'_>, target: &Target<'_>) -> Vec<Finding> {
             Finding::warning(&limit.file, limit.at, limit.place, &message)
         })
         .collect();
-    if let Some(cluster) = target.cluster.filter(|_| needed > DEFAULT_LIMIT) {
+    let place = target.place.filter(|_| target.has_defaults && needed > DEFAULT_LIMIT);
+    if let Some((file, at)) = place {
         let kinds = ["max_connections", "max_pending_requests", "max_requests"];
         let set = |kind: &&&str| target.options.limits.iter().any(|limit| limit.kind == **kind);
         let unset: Vec<_> = kinds.iter().filter(|kind| !set(kind)).copied().collect();
         if !unset.is_empty() {
             let message = format!(
                 "allows {DEFAULT_LIMIT} callouts for all workers, which is Envoy's default, and \
-                 max_in_flight lets one worker have {needed}: set {} in circuit_breakers",
+                 max_in_flight lets one worker have {needed}: raise {}",
                 unset.join(", ")
             );
-            findings.push(Finding::warning(&cluster.file, cluster.at, "", &message));
+            findings.push(Finding::warning(file, at, "", &message));
         }
     }
     findings

@@ -25,6 +25,14 @@ pub(super) struct RouteMatch {
     pub(super) sends: bool,
 }
 
+impl RouteMatch {
+    /// The methods that it names.
+    pub(super) fn methods(&self) -> impl Iterator<Item = &str> {
+        let methods = self.json.get("methods").and_then(Json::as_array);
+        methods.into_iter().flatten().filter_map(Json::as_str)
+    }
+}
+
 /// The names in one configuration.
 #[derive(Debug, Default)]
 pub(super) struct References {

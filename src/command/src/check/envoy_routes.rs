@@ -38,10 +38,7 @@ fn enabled(case: &Case<'_>) -> Option<Vec<Finding>> {
     }
     let mut open = BTreeMap::new();
     for (index, own) in case.names.matches.iter().enumerate() {
-        let works = |one: &Candidate<'_>| match one.switch(name) {
-            Some(switch) => switch != Switch::Off,
-            None => !case.plugin.disabled,
-        };
+        let works = |one: &Candidate<'_>| one.works(name, case.plugin.disabled);
         let of_requests = case.candidates(index)?;
         let unseen = of_requests
             .iter()
@@ -98,7 +95,7 @@ fn retries(case: &Case<'_>) -> Vec<Finding> {
         }
         let candidates = case.candidates(index).unwrap_or_default();
         let own = candidates.iter().flatten().filter(|one| !one.route.takes_the_rest);
-        places.extend(own.filter_map(Candidate::retries).map(|at| (at, ())));
+        places.extend(own.filter_map(|one| one.route.retries).map(|at| (at, ())));
     }
     let message = "has no effect on the messages of the filter, which does not send through the \
                    router: set delivery.retries";

@@ -5,7 +5,7 @@ use envoy_service_bus::config::HeaderMode;
 use super::case::Case;
 use super::configuration::References;
 use crate::finding::Finding;
-use crate::manifests::{Limit, Platform};
+use crate::manifests::{Limit, Platform, Plugin, Policy};
 
 pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = vec![];
@@ -33,6 +33,12 @@ fn unheld(case: &Case<'_>) -> Option<String> {
             return None;
         }
         (HeaderMode::Continue, _) => {
+            if let Some(gate) = switched_off(case) {
+                return Some(format!(
+                    "the gate {gate:?} does not work on each of Envoy's routes that the filter \
+                     works on: requests go on before their message is sent"
+                ));
+            }
             if let Some((gate, part)) = misplaced(case) {
                 return Some(format!(
                     "the gate {gate:?} has another {part} than this sender: requests go on before \
@@ -48,9 +54,20 @@ fn unheld(case: &Case<'_>) -> Option<String> {
 }
 
 /// The gates that are for all proxies and ports that the sender is for.
-fn gates<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a crate::manifests::Plugin> {
-    let fits = |gate: &&&crate::manifests::Plugin| gate.scope.misses(&case.plugin.scope).is_none();
-    case.gates.iter().filter(fits).copied()
+fn gates<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a Plugin> {
+    let fits = |gate: &&&Plugin| gate.scope.misses(&case.plugin.scope).is_none();
+    case.gates.iter().filter(fits).filter(|gate| is_on(case, gate)).copied()
+}
+
+/// Whether a gate works where the sender does.
+fn is_on(case: &Case<'_>, gate: &Plugin) -> bool {
+    gate.filter.as_deref().is_none_or(|name| holds(case, name, gate.disabled))
+}
+
+/// A gate that does not.
+fn switched_off<'a>(case: &'a Case<'_>) -> Option<&'a str> {
+    let off = case.gates.iter().find(|gate| !is_on(case, gate))?;
+    Some(off.name.as_deref().unwrap_or_default())
 }
 
 /// A gate that is not, and in what it differs.
@@ -64,7 +81,21 @@ fn misplaced<'a>(case: &'a Case<'_>) -> Option<(&'a str, &'static str)> {
 /// Whether Envoy's buffer filter holds the headers after the filter.
 pub(super) fn has_buffer(case: &Case<'_>) -> bool {
     let by_patch = case.plugin.platform != Platform::Envoy && case.manifests.buffer_by_patch;
-    case.plugin.buffer_after || by_patch || policy_buffer(case).is_some()
+    let after = case.plugin.buffer_after.as_ref();
+    let works = after.is_some_and(|(name, disabled)| holds(case, name, *disabled));
+    works || by_patch || policy_buffer(case).is_some()
+}
+
+/// Whether a filter works on each route of Envoy's that the filter's own requests may take.
+fn holds(case: &Case<'_>, name: &str, disabled: bool) -> bool {
+    (0..case.sender.routes.len()).all(|index| match case.candidates(index) {
+        None => true,
+        Some(known) => known.iter().flatten().all(|one| {
+            let own = case.plugin.filter.as_deref();
+            let concerned = own.is_none_or(|own| one.works(own, case.plugin.disabled));
+            !concerned || one.works(name, disabled)
+        }),
+    })
 }
 
 /// What a buffer filter takes. Once it has the headers, its limit is that of the request.
@@ -87,8 +118,7 @@ fn policy_buffer<'a>(case: &'a Case<'_>) -> Option<&'a Limit> {
     if order.next() != Some("wasm") {
         return None;
     }
-    let concerns =
-        |policy: &&crate::manifests::Policy| gateway.concerns(&policy.scope, &case.plugin.scope);
+    let concerns = |policy: &&Policy| gateway.concerns(&policy.scope, &case.plugin.scope);
     gateway.policies.iter().filter(concerns).find_map(|policy| policy.buffer.as_ref())
 }
 

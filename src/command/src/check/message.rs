@@ -20,6 +20,16 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
             findings.push(said(one, message));
         }
     }
+    for one in case.names.matches.iter().filter(|one| one.sends) {
+        let named = |method: &&&str| one.methods().any(|own| own == **method);
+        if let Some(method) = ["OPTIONS", "HEAD"].iter().find(named) {
+            let message = format!(
+                "takes {method}: preflights of browsers and probes become messages. Name the \
+                 methods that carry one"
+            );
+            findings.push(case.warning(one.at, &one.place, &message));
+        }
+    }
     findings
 }
 

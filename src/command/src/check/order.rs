@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::case::Case;
 use crate::finding::Finding;
-use crate::manifests::{Guard, GuardKind, Order, Platform, Switch};
+use crate::manifests::{Guard, GuardKind, Order, Platform};
 
 pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let later = match case.plugin.platform {
@@ -54,11 +54,18 @@ fn later(case: &Case<'_>) -> Vec<(GuardKind, String)> {
     guards.map(|guard| (guard.kind, guard.name.clone())).chain(named).collect()
 }
 
-/// Whether a guard works at all: a disabled one needs a route that enables it.
+/// Whether a guard works for what the filter takes: routes may switch it off, or on alone.
 fn is_enabled(case: &Case<'_>, guard: &Guard) -> bool {
-    let table = || case.manifests.routes(case.plugin.manager.as_deref()?);
-    !guard.is_disabled
-        || table().is_some_and(|table| table.switches(&guard.name).contains(&Switch::On))
+    let routes = 0..case.sender.routes.len();
+    let known: Option<Vec<_>> = routes.map(|index| case.candidates(index)).collect();
+    match known {
+        None => !guard.is_disabled,
+        Some(known) => {
+            let all: Vec<_> = known.iter().flatten().flatten().collect();
+            let works = all.iter().any(|one| one.works(&guard.name, guard.is_disabled));
+            works || all.is_empty() && !guard.is_disabled
+        }
+    }
 }
 
 /// Envoy Gateway puts Wasm before authorization and rate limits unless it is told otherwise.

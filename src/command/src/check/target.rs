@@ -15,6 +15,8 @@ pub(super) struct Target<'a> {
     pub(super) place: Option<(&'a Rc<str>, Position)>,
     /// Whether it leads to port 443, or to a host of Azure's.
     pub(super) is_azure: bool,
+    /// Whether limits that are not set are Envoy's own.
+    pub(super) has_defaults: bool,
     pub(super) options: ClusterOptions,
 }
 
@@ -27,6 +29,7 @@ pub(super) fn find<'a>(case: &'a Case<'_>, one: &Reference) -> Target<'a> {
             cluster: Some(cluster),
             place: Some((&cluster.file, cluster.at)),
             is_azure: cluster.leads_to_azure(),
+            has_defaults: true,
             options: cluster.options.clone(),
         },
         (None, Some((host, port)), _) => of_mesh(manifests, host, port),
@@ -49,7 +52,13 @@ pub(super) fn find<'a>(case: &'a Case<'_>, one: &Reference) -> Target<'a> {
 }
 
 fn nothing<'a>() -> Target<'a> {
-    Target { cluster: None, place: None, is_azure: false, options: ClusterOptions::default() }
+    Target {
+        cluster: None,
+        place: None,
+        is_azure: false,
+        has_defaults: false,
+        options: ClusterOptions::default(),
+    }
 }
 
 /// Istio's name for the cluster of a service: `outbound|443||host`.
@@ -73,6 +82,13 @@ fn of_mesh<'a>(manifests: &'a Manifests, host: &str, port: u64) -> Target<'a> {
         target.options = options.clone();
     }
     target.is_azure = (entry.is_some() || rule.is_some()) && (port == 443 || is_bus(host));
+    // Higress makes of a registry an entry and a rule, which checks no names.
+    if let Some(registry) = manifests.registries.iter().find(|one| one.gives(host, port)) {
+        target.place = Some((&registry.file, registry.at));
+        target.is_azure = port == 443;
+        target.options.tls =
+            Some(if registry.is_encrypted { Tls::NameUnchecked } else { Tls::Plain });
+    }
     let newer = entry.and_then(|entry| Some((entry, entry.protocol(port)?)));
     if let Some((entry, "HTTP2" | "GRPC")) = newer {
         let place = (Rc::clone(&entry.file), entry.at);
@@ -102,6 +118,7 @@ fn of_gateway<'a>(
         return target;
     };
     target.options = gateway.options(route);
+    target.has_defaults = true;
     let Some(backend) = backends.iter().find_map(|one| gateway.backend(one)) else {
         return target;
     };

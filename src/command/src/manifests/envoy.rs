@@ -155,7 +155,10 @@ impl Manifests {
             order: around.order.clone(),
             disabled: around.disabled,
             filter: own,
-            buffer_after: buffer.is_some(),
+            buffer_after: buffer.map(|filter| {
+                let name = filter.str_of("name").unwrap_or(BUFFER).to_owned();
+                (name, filter.get("disabled").is_some_and(|node| node.is_true()))
+            }),
             buffer: buffer.and_then(|filter| buffer_limit(around.file, filter)),
             listener_buffer,
             window,

@@ -5,11 +5,15 @@ use std::rc::Rc;
 use super::istio::order;
 use super::kubernetes::{self, wasm_plugin};
 use super::{Manifests, Platform, Plugin};
+use crate::text::Position;
 use crate::yaml::Node;
 
 /// One registry of an `McpBridge`.
 #[derive(Debug)]
 pub(crate) struct Registry {
+    pub(crate) file: Rc<str>,
+    pub(crate) at: Position,
+    pub(crate) is_encrypted: bool,
     name: String,
     kind: String,
     port: Option<u64>,
@@ -33,9 +37,13 @@ impl Manifests {
         self.plugins.push(Plugin { platform: Platform::Higress, order, ..plugin });
     }
 
-    pub(super) fn mcp_bridge(&mut self, spec: &Node) {
+    pub(super) fn mcp_bridge(&mut self, file: &Rc<str>, spec: &Node) {
         let registries = spec.get("registries").map(|node| node.items()).unwrap_or_default();
         self.registries.extend(registries.iter().map(|node| Registry {
+            file: Rc::clone(file),
+            at: node.at,
+            is_encrypted:
+                node.str_of("protocol").is_some_and(|it| it.eq_ignore_ascii_case("https")),
             name: node.str_of("name").unwrap_or_default().to_owned(),
             kind: node.str_of("type").unwrap_or_default().to_owned(),
             port: node.get("port").and_then(|port| port.number()),

@@ -39,7 +39,7 @@ impl Manifests {
                 self.patches(file, resource, spec);
             }
             ("extensions.higress.io", "WasmPlugin") => self.higress_plugin(file, resource, spec),
-            ("networking.higress.io", "McpBridge") => self.mcp_bridge(spec),
+            ("networking.higress.io", "McpBridge") => self.mcp_bridge(file, spec),
             ("gateway.envoyproxy.io", "EnvoyExtensionPolicy") => {
                 self.extension_policy(file, resource, spec);
             }

@@ -32,8 +32,8 @@ pub(crate) struct Plugin {
     pub(crate) filter: Option<String>,
     /// Whether it works on those routes alone that enable it.
     pub(crate) disabled: bool,
-    /// Whether Envoy's buffer filter comes after it.
-    pub(crate) buffer_after: bool,
+    /// Name of the buffer filter after it, and whether the list disables that one.
+    pub(crate) buffer_after: Option<(String, bool)>,
     /// What that one takes.
     pub(crate) buffer: Option<Limit>,
     /// What its listener buffers at most, and the window of a stream of HTTP/2.
@@ -100,7 +100,7 @@ impl Plugin {
             scope: Scope::default(),
             filter: None,
             disabled: false,
-            buffer_after: false,
+            buffer_after: None,
             buffer: None,
             listener_buffer: None,
             window: None,

@@ -26,7 +26,6 @@ struct VirtualHost {
     domains: Vec<String>,
     routes: Vec<Route>,
     switches: Switches,
-    retries: Option<Position>,
     buffer: Option<Limit>,
 }
 
@@ -39,7 +38,8 @@ pub(crate) struct Route {
     /// Timeouts with their names in the file.
     pub(crate) timeouts: Vec<Setting>,
     switches: Switches,
-    retries: Option<Position>,
+    /// Where retries of what the router sends are set.
+    pub(crate) retries: Option<Position>,
     buffer: Option<Limit>,
     /// Whether it takes whatever no route before it does.
     pub(crate) takes_the_rest: bool,
@@ -152,7 +152,6 @@ impl VirtualHost {
                 .collect(),
             routes: routes.iter().filter_map(|node| Route::read(file, node)).collect(),
             switches: switches(node),
-            retries: node.member("retry_policy").map(|(key, _)| key.at),
             buffer: Limit::read(file, node, BUFFER),
         }
     }
@@ -212,6 +211,12 @@ impl Action {
 }
 
 impl<'a> Candidate<'a> {
+    /// Whether a filter works for the requests of the route, by its name and whether the list
+    /// disables it.
+    pub(crate) fn works(&self, filter: &str, disabled: bool) -> bool {
+        self.switch(filter).map_or(!disabled, |switch| switch != Switch::Off)
+    }
+
     /// What the route, its virtual host or its table says of a filter.
     pub(crate) fn switch(&self, filter: &str) -> Option<Switch> {
         let levels = [&self.route.switches, &self.host.switches, &self.table.switches];
@@ -221,11 +226,6 @@ impl<'a> Candidate<'a> {
     /// What Envoy buffers of a body on this route, in place of the listener's limit.
     pub(crate) fn buffer(&self) -> Option<&'a Limit> {
         self.route.buffer.as_ref().or(self.host.buffer.as_ref())
-    }
-
-    /// Where retries of what the router sends are set.
-    pub(crate) fn retries(&self) -> Option<Position> {
-        self.route.retries.or(self.host.retries)
     }
 }
 
@@ -239,12 +239,10 @@ fn switches(node: &Node) -> Switches {
     let filters = node.get("typed_per_filter_config").map(|node| node.members());
     let switch = |config: &Node| {
         let kind = config.str_of("@type").unwrap_or_default();
-        if !kind.ends_with("route.v3.FilterConfig") {
-            return Switch::On;
-        }
+        let general = kind.ends_with("route.v3.FilterConfig");
         match config.get("disabled").is_some_and(|node| node.is_true()) {
             true => Switch::Off,
-            false if config.get("config").is_none() => Switch::Empty(config.at),
+            false if general && config.get("config").is_none() => Switch::Empty(config.at),
             false => Switch::On,
         }
     };
