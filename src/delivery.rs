@@ -39,6 +39,7 @@ use crate::config::{Destination, Entity, Fallback, Sender};
 use crate::message::{Outgoing, limits};
 use crate::reply::{Failure, Outcome, Reason, Served, Settlement};
 use crate::shared::Shared;
+use crate::time::Time;
 use breaker::Ticket;
 use lane::{LaneId, Lanes};
 use parcel::{Job, Parcels};
@@ -89,7 +90,7 @@ pub struct Delivery {
     sender: Rc<Sender>,
     shared: Rc<dyn Shared>,
     rng: Rng,
-    clock: Clock,
+    time: Time,
     ways: Vec<Way>,
     lanes: Option<Lanes>,
     parcels: Parcels,
@@ -128,14 +129,6 @@ enum Timer {
     Retry(ParcelId),
 }
 
-/// Envoy's time of day, and a time that never goes back: waits must end when the day's clock is
-/// set back.
-#[derive(Clone, Copy, Debug, Default)]
-struct Clock {
-    day: Duration,
-    steady: Duration,
-}
-
 /// How long after its timeout a callout may still be answered.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often forgotten callouts are looked for.
@@ -152,7 +145,7 @@ impl Delivery {
             sender,
             shared,
             rng: Rng::with_seed(seed),
-            clock: Clock::default(),
+            time: Time::default(),
             ways,
             parcels: BTreeMap::new(),
             attempts: BTreeMap::new(),
@@ -167,8 +160,8 @@ impl Delivery {
     }
 
     /// Takes a message; its stream hears of it in one `Settle`.
-    pub fn submit(&mut self, stream: StreamId, submission: Submission, now: Duration) {
-        self.clock.advance(now);
+    pub fn submit(&mut self, stream: StreamId, submission: Submission, now: Time) {
+        self.time = now;
         let Submission { destination, entity, message, fallback } = submission;
         if self.is_full(stream, message.size()) {
             return;
@@ -180,8 +173,8 @@ impl Delivery {
             stream,
             message,
             copied: 0,
-            deadline: self.clock.steady.saturating_add(timeout),
-            halfway: self.clock.steady.saturating_add(timeout / 2),
+            deadline: self.time.monotonic.saturating_add(timeout),
+            halfway: self.time.monotonic.saturating_add(timeout / 2),
             attempts: 0,
             in_doubt: false,
             entity,
@@ -193,8 +186,8 @@ impl Delivery {
     }
 
     /// Takes a lookup; its stream hears of it in one `Settle`.
-    pub fn inquire(&mut self, stream: StreamId, inquiry: Inquiry, now: Duration) {
-        self.clock.advance(now);
+    pub fn inquire(&mut self, stream: StreamId, inquiry: Inquiry, now: Time) {
+        self.time = now;
         if self.is_full(stream, 0) {
             return;
         }
@@ -224,8 +217,8 @@ impl Delivery {
     }
 
     /// Envoy did not start a callout: nothing was sent.
-    pub fn refused(&mut self, attempt: AttemptId, error: DispatchError, now: Duration) {
-        self.clock.advance(now);
+    pub fn refused(&mut self, attempt: AttemptId, error: DispatchError, now: Time) {
+        self.time = now;
         let Some(Attempt { purpose, .. }) = self.attempts.remove(&attempt) else { return };
         match purpose {
             Purpose::Lookup { stream, cluster } => {
@@ -240,8 +233,8 @@ impl Delivery {
     }
 
     /// A callout ended.
-    pub fn answered(&mut self, attempt: AttemptId, answer: Answer, now: Duration) {
-        self.clock.advance(now);
+    pub fn answered(&mut self, attempt: AttemptId, answer: Answer, now: Time) {
+        self.time = now;
         let Some(Attempt { purpose, .. }) = self.attempts.remove(&attempt) else { return };
         self.conclude(purpose, answer);
     }
@@ -257,38 +250,38 @@ impl Delivery {
     }
 
     /// Time has passed.
-    pub fn tick(&mut self, now: Duration) {
-        self.clock.advance(now);
+    pub fn tick(&mut self, now: Time) {
+        self.time = now;
         self.renew_tokens();
         while let Some(&(due, timer)) = self.timers.first()
-            && due <= self.clock.steady
+            && due <= self.time.monotonic
         {
             self.timers.pop_first();
             match timer {
                 Timer::Retry(parcel) => self.send(parcel),
                 Timer::Lane(lane) => {
-                    let now = self.clock.steady;
+                    let now = self.time.monotonic;
                     let parcel = self.lanes.as_mut().and_then(|lanes| lanes.lingered(lane, now));
                     self.send_new(parcel);
                 }
             }
         }
-        if self.patrol.is_some_and(|patrol| patrol <= self.clock.steady) {
+        if self.patrol.is_some_and(|patrol| patrol <= self.time.monotonic) {
             self.give_up_the_forgotten();
         }
     }
 
     /// An answer that Envoy does not bring would keep its client waiting for ever.
     fn give_up_the_forgotten(&mut self) {
-        let now = self.clock.steady;
+        let now = self.time.monotonic;
         let forgotten = |attempt: &Attempt| attempt.give_up <= now;
         let ids: Vec<_> =
             self.attempts.iter().filter(|(_, a)| forgotten(a)).map(|(id, _)| *id).collect();
         for id in ids {
             if let Some(Attempt { mut purpose, .. }) = self.attempts.remove(&id) {
                 self.effects.push_back(Effect::Forget(id));
-                // It tells the breaker nothing: a clock that was set forward looks the same. A
-                // probe's time is over by now, and another may take its place.
+                // It tells the breaker nothing: it is Envoy that failed. A probe's time is over by
+                // now, and another may take its place.
                 if let Purpose::Send { ticket, .. } = &mut purpose {
                     *ticket = None;
                 }
@@ -300,16 +293,16 @@ impl Delivery {
 
     /// In how long [`Delivery::tick`] is to be called; `None` when nothing waits.
     pub fn wake(&self) -> Option<Duration> {
-        let steady = self.clock.steady;
+        let now = self.time.monotonic;
         let timer = self.timers.first().map(|(due, _)| *due);
-        let own = timer.into_iter().chain(self.patrol).map(|due| due.saturating_sub(steady));
-        let ways = self.ways.iter().filter_map(|way| way.wake(self.clock.day));
+        let own = timer.into_iter().chain(self.patrol).map(|due| due.saturating_sub(now));
+        let ways = self.ways.iter().filter_map(|way| way.wake(self.time));
         own.chain(ways).min()
     }
 
-    /// The time that [`Delivery::wake`] counts from, which never goes back.
+    /// The monotonic time that [`Delivery::wake`] counts from.
     pub fn time(&self) -> Duration {
-        self.clock.steady
+        self.time.monotonic
     }
 
     /// The next thing to do.
@@ -339,10 +332,10 @@ impl Delivery {
     }
 
     fn dispatch(&mut self, purpose: Purpose, callout: Callout, taken: Option<Event>) {
-        let give_up = self.clock.steady.saturating_add(callout.timeout).saturating_add(GRACE);
+        let give_up = self.time.monotonic.saturating_add(callout.timeout).saturating_add(GRACE);
         let id = AttemptId(self.next_id());
         self.attempts.insert(id, Attempt { purpose, give_up });
-        self.patrol.get_or_insert(self.clock.steady.saturating_add(PATROL));
+        self.patrol.get_or_insert(self.time.monotonic.saturating_add(PATROL));
         self.effects.push_back(Effect::Dispatch(id, callout, taken));
     }
 
@@ -357,15 +350,5 @@ impl Delivery {
 
     fn tell(&mut self, event: Event) {
         self.effects.push_back(Effect::Tell(event));
-    }
-}
-
-impl Clock {
-    fn advance(&mut self, now: Duration) {
-        if self.day.is_zero() {
-            self.day = now;
-        }
-        self.steady = self.steady.saturating_add(now.saturating_sub(self.day));
-        self.day = now;
     }
 }

@@ -16,6 +16,7 @@ use crate::json;
 use crate::message::{Outgoing, Unsendable, ValueFault, compose, limits};
 use crate::reply::{self, Failure, Outcome, Reason, Reply, Served, Settlement};
 use crate::template::{Attributes, Found, Needs, Random, Scope};
+use crate::time::Time;
 use request::Request;
 
 /// Which of a route's two destinations a message came to.
@@ -46,7 +47,7 @@ pub struct Report {
     pub entity: Option<Rc<Entity>>,
     /// The request's id.
     pub tracking_id: String,
-    /// When the request was complete, if it ever was.
+    /// When the request was complete, if it ever was, by the monotonic clock.
     pub since: Option<Duration>,
     /// The message's id, once there is a message and if the configuration asks for it.
     pub message_id: Option<String>,
@@ -130,7 +131,7 @@ impl Exchange {
     }
 
     /// The request is complete: its headers, body or trailers were the last.
-    pub fn request_ended(&mut self, body: Vec<u8>, now: Duration, attributes: Attributes) -> Step {
+    pub fn request_ended(&mut self, body: Vec<u8>, now: Time, attributes: Attributes) -> Step {
         if self.is_too_large(body.len()) {
             return self.body_grew(body.len());
         }

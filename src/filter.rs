@@ -1,6 +1,7 @@
 //! Envoy's side: callbacks, and every host call in `host`.
 
 mod access_log;
+mod clock;
 mod events;
 mod host;
 mod metrics;

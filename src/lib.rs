@@ -34,3 +34,4 @@ pub mod reply;
 pub mod shared;
 pub mod template;
 mod text;
+pub mod time;

@@ -11,6 +11,7 @@ use super::token_answer::{self, Again, Grant, Refusal};
 use super::token_request::{TIMEOUT, TokenRequest};
 use crate::delivery::{Answer, Callout, DispatchError};
 use crate::shared::Shared;
+use crate::time::Time;
 
 /// One worker's view of a token.
 #[derive(Debug)]
@@ -19,10 +20,11 @@ pub(super) struct Bearer {
     /// What the workers share, as last seen.
     seen: SharedToken,
     version: Option<u32>,
+    /// By the monotonic clock.
     looked_at: Option<Duration>,
-    /// Until when this worker's own question may be answered.
+    /// Until when this worker's own question may be answered, by the monotonic clock.
     asking: Option<Duration>,
-    /// When this worker would ask for the next token.
+    /// When this worker would ask for the next token, by the wall clock.
     renew_at: Duration,
     /// Whether a send has asked for a token since the service was found hopeless.
     wanted: bool,
@@ -64,7 +66,7 @@ impl Bearer {
     pub(super) fn access(
         &mut self,
         refused: Option<Stamp>,
-        now: Duration,
+        now: Time,
         shared: &dyn Shared,
     ) -> Access {
         if !self.serves(refused, now) && self.is_time_to_look(now, LOOK) {
@@ -72,7 +74,7 @@ impl Bearer {
         }
         if !self.serves(refused, now) {
             self.wanted = true;
-            let waits = self.asking.is_some() || !self.seen.is_busy(now);
+            let waits = self.asking.is_some() || !self.seen.is_busy(now.monotonic);
             if self.seen.failures >= PATIENCE || (self.seen.hopeless && !waits) {
                 return Access::Unavailable { cause: self.cause.clone() };
             }
@@ -84,28 +86,23 @@ impl Bearer {
         }
     }
 
-    fn serves(&self, refused: Option<Stamp>, now: Duration) -> bool {
-        self.seen.valid(now).is_some() && refused != Some(Stamp(self.seen.serial))
+    fn serves(&self, refused: Option<Stamp>, now: Time) -> bool {
+        self.seen.valid(now.wall).is_some() && refused != Some(Stamp(self.seen.serial))
     }
 
     /// Whether there is a token that nobody was refused.
-    fn has_good_token(&self, now: Duration) -> bool {
-        self.seen.valid(now).is_some() && !self.seen.is_refused()
+    fn has_good_token(&self, now: Time) -> bool {
+        self.seen.valid(now.wall).is_some() && !self.seen.is_refused()
     }
 
     /// Whether there is one, and time until its renewal.
-    fn is_at_ease(&self, now: Duration) -> bool {
-        self.has_good_token(now) && now < self.renew_at
+    fn is_at_ease(&self, now: Time) -> bool {
+        self.has_good_token(now) && now.wall < self.renew_at
     }
 
     /// A question to ask now, if this worker is the one to ask.
-    pub(super) fn poll(
-        &mut self,
-        now: Duration,
-        random: u64,
-        shared: &dyn Shared,
-    ) -> Option<Callout> {
-        if self.asking.is_some_and(|until| now < until && until - now <= LEASE) {
+    pub(super) fn poll(&mut self, now: Time, random: u64, shared: &dyn Shared) -> Option<Callout> {
+        if self.asking.is_some_and(|until| now.monotonic < until) {
             return None;
         }
         if self.asking.is_some() {
@@ -119,15 +116,15 @@ impl Bearer {
         if self.is_time_to_look(now, pause) {
             self.look(now, random, shared);
         }
-        if self.is_at_ease(now) || self.seen.is_busy(now) {
+        if self.is_at_ease(now) || self.seen.is_busy(now.monotonic) {
             return None;
         }
         if self.seen.hopeless && !self.wanted {
             return None;
         }
         self.wanted = false;
-        let busy_until = now.saturating_add(LEASE);
-        let busy = SharedToken { busy_until, busy_since: now, ..self.seen.clone() };
+        let busy_until = now.monotonic.saturating_add(LEASE);
+        let busy = SharedToken { busy_until, ..self.seen.clone() };
         if !self.store(busy, shared) {
             // Another worker was faster.
             self.look(now, random, shared);
@@ -138,14 +135,8 @@ impl Bearer {
         Some(self.request.callout())
     }
 
-    pub(super) fn fetched(
-        &mut self,
-        answer: &Answer,
-        now: Duration,
-        random: u64,
-        shared: &dyn Shared,
-    ) {
-        let (authorization, expires_at) = match token_answer::read(answer, now) {
+    pub(super) fn fetched(&mut self, answer: &Answer, now: Time, random: u64, shared: &dyn Shared) {
+        let (authorization, expires_at) = match token_answer::read(answer, now.wall) {
             Grant::Refusal(refusal) => return self.fail(refusal, now, random, shared),
             Grant::Token { authorization, expires_at } => (authorization, expires_at),
         };
@@ -155,7 +146,7 @@ impl Bearer {
             busy_until: Duration::ZERO,
             failures: 0,
             hopeless: false,
-            issued_at: now,
+            issued_at: now.wall,
             expires_at,
             authorization: Some(authorization.clone()),
             ..*seen
@@ -167,7 +158,7 @@ impl Bearer {
     pub(super) fn not_fetched(
         &mut self,
         error: DispatchError,
-        now: Duration,
+        now: Time,
         random: u64,
         shared: &dyn Shared,
     ) {
@@ -182,17 +173,20 @@ impl Bearer {
 
     /// Service Bus has refused a token. Whether there is or will be another. Until then it serves
     /// on: that it was refused to one entity is no word on the others.
-    pub(super) fn refused(&mut self, stamp: Stamp, now: Duration, shared: &dyn Shared) -> bool {
+    pub(super) fn refused(&mut self, stamp: Stamp, now: Time, shared: &dyn Shared) -> bool {
         self.look(now, 0, shared);
         if self.seen.serial != stamp.0 || self.seen.is_refused() {
             return true;
         }
-        let since = now.checked_sub(self.seen.refused_at);
-        if since.is_some_and(|since| since < REFUSAL_REST) {
+        let since = now.monotonic.saturating_sub(self.seen.refused_at);
+        if self.seen.refused > 0 && since < REFUSAL_REST {
             return false;
         }
-        let refused =
-            SharedToken { refused: self.seen.serial, refused_at: now, ..self.seen.clone() };
+        let refused = SharedToken {
+            refused: self.seen.serial,
+            refused_at: now.monotonic,
+            ..self.seen.clone()
+        };
         if self.store(refused, shared) {
             self.events.push(CredentialEvent::Refreshed);
         } else {
@@ -201,18 +195,17 @@ impl Bearer {
         true
     }
 
-    fn fail(&mut self, refusal: Refusal, now: Duration, random: u64, shared: &dyn Shared) {
+    fn fail(&mut self, refusal: Refusal, now: Time, random: u64, shared: &dyn Shared) {
         let Refusal { cause, again } = refusal;
         let lease = self.asking.take();
         self.change(shared, |seen| {
             // Late: another worker asks by now, and what it is told counts.
-            if seen.is_busy(now) && Some(seen.busy_until) != lease {
+            if seen.is_busy(now.monotonic) && Some(seen.busy_until) != lease {
                 return seen.clone();
             }
             let failures = seen.failures.saturating_add(1);
             SharedToken {
-                busy_until: now.saturating_add(rest(again, failures, random)),
-                busy_since: now,
+                busy_until: now.monotonic.saturating_add(rest(again, failures, random)),
                 failures,
                 hopeless: again == Again::Never,
                 ..seen.clone()
@@ -222,16 +215,16 @@ impl Bearer {
         self.events.push(CredentialEvent::FetchFailed { cause });
     }
 
-    /// When `poll` is to be called next.
-    pub(super) fn wake(&self) -> Option<Duration> {
+    /// In how long `poll` is to be called next.
+    pub(super) fn wake(&self, now: Time) -> Option<Duration> {
         if let Some(until) = self.asking {
-            return Some(until);
+            return Some(until.saturating_sub(now.monotonic));
         }
-        let looked_at = self.looked_at.unwrap_or_default();
         let has_token = self.seen.authorization.is_some() && !self.seen.is_refused();
-        if has_token && looked_at < self.renew_at {
-            return Some(self.renew_at);
+        if has_token && now.wall < self.renew_at {
+            return Some(self.renew_at.saturating_sub(now.wall));
         }
+        let Some(looked_at) = self.looked_at else { return Some(Duration::ZERO) };
         if self.seen.hopeless && !self.wanted {
             return None;
         }
@@ -239,21 +232,21 @@ impl Bearer {
         let rest = self.seen.busy_until.saturating_sub(looked_at);
         // Who rests after failures wakes when the rest is over; who waits for another looks often.
         let wait = if self.seen.failures > 0 { rest.max(look) } else { look };
-        Some(looked_at.saturating_add(wait))
+        Some(looked_at.saturating_add(wait).saturating_sub(now.monotonic))
     }
 
     pub(super) fn expires_at(&self) -> Option<Duration> {
         self.seen.authorization.as_ref().map(|_| self.seen.expires_at)
     }
 
-    /// Whether the last look is so long ago, or in the future of a clock that was set back.
-    fn is_time_to_look(&self, now: Duration, pause: Duration) -> bool {
-        self.looked_at.and_then(|at| now.checked_sub(at)).is_none_or(|since| since >= pause)
+    /// Whether the last look is so long ago.
+    fn is_time_to_look(&self, now: Time, pause: Duration) -> bool {
+        self.looked_at.is_none_or(|at| now.monotonic.saturating_sub(at) >= pause)
     }
 
     /// Sees what the workers share.
-    fn look(&mut self, now: Duration, random: u64, shared: &dyn Shared) {
-        self.looked_at = Some(now);
+    fn look(&mut self, now: Time, random: u64, shared: &dyn Shared) {
+        self.looked_at = Some(now.monotonic);
         let serial = self.seen.serial;
         self.load(shared);
         if self.seen.serial != serial {

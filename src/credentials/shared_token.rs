@@ -11,32 +11,30 @@ pub(super) struct SharedToken {
     pub(super) serial: u64,
     /// The serial of the token that Service Bus refused last.
     pub(super) refused: u64,
-    /// Until when nobody else is to ask: somebody is asking, or has been refused.
+    /// Until when nobody else is to ask, by the monotonic clock: somebody is asking, or has been
+    /// refused.
     pub(super) busy_until: Duration,
-    /// Since when that is so: a clock that was set back ends it.
-    pub(super) busy_since: Duration,
     /// How often the service has failed in a row.
     pub(super) failures: u32,
     /// Whether the service has said that asking again is of no use.
     pub(super) hopeless: bool,
-    /// When that was.
+    /// When Service Bus last refused a token, by the monotonic clock.
     pub(super) refused_at: Duration,
+    /// By the wall clock.
     pub(super) issued_at: Duration,
+    /// By the wall clock.
     pub(super) expires_at: Duration,
     /// The value of the `authorization` header, if there is a token.
     pub(super) authorization: Option<Secret>,
 }
 
-/// Another worker may have looked at the same clock a moment later.
-const MOMENT: Duration = Duration::from_secs(5);
-
 impl SharedToken {
-    /// Whether somebody else is to be waited for.
+    /// Whether somebody else is to be waited for, at a monotonic time.
     pub(super) fn is_busy(&self, now: Duration) -> bool {
-        self.busy_since <= now.saturating_add(MOMENT) && now < self.busy_until
+        now < self.busy_until
     }
 
-    /// The token, while Service Bus will take it: it must not end on its way there.
+    /// The token, while Service Bus will take it, at a wall time: it must not end on its way there.
     pub(super) fn valid(&self, now: Duration) -> Option<&Secret> {
         let margin = Duration::from_secs(5).min(self.life() / 10);
         let ends = self.expires_at.saturating_sub(margin);
@@ -54,10 +52,10 @@ impl SharedToken {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let Self { busy_until, busy_since, refused_at, issued_at, expires_at, .. } = *self;
-        let times = [busy_until, busy_since, refused_at, issued_at, expires_at];
+        let Self { busy_until, refused_at, issued_at, expires_at, .. } = *self;
+        let times = [busy_until, refused_at, issued_at, expires_at];
         let token = self.authorization.as_ref().map_or("", Secret::expose);
-        let mut bytes = Vec::with_capacity(61 + token.len());
+        let mut bytes = Vec::with_capacity(53 + token.len());
         bytes.extend(self.serial.to_le_bytes());
         bytes.extend(self.refused.to_le_bytes());
         bytes.extend(self.failures.to_le_bytes());
@@ -85,14 +83,13 @@ impl SharedToken {
             rest = after;
             Some(Duration::from_millis(u64::from_le_bytes(*millis)))
         };
-        let (busy_until, busy_since) = (time()?, time()?);
-        let (refused_at, issued_at, expires_at) = (time()?, time()?, time()?);
+        let (busy_until, refused_at) = (time()?, time()?);
+        let (issued_at, expires_at) = (time()?, time()?);
         let token = String::from_utf8(rest.to_vec()).ok()?;
         Some(Self {
             serial: u64::from_le_bytes(*serial),
             refused: u64::from_le_bytes(*refused),
             busy_until,
-            busy_since,
             failures: u32::from_le_bytes(*failures),
             hopeless: *hopeless != 0,
             refused_at,

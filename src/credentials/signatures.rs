@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::event::{CredentialEvent, KeyRole};
 use super::sas::{SasKeys, Token};
 use super::signer::Stamp;
+use crate::time::Time;
 
 /// One worker's signatures.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ struct Signed {
     role: KeyRole,
     /// Tokens for this entity that were refused in a row.
     refusals: u32,
-    /// When this entity refused all keys last.
+    /// When this entity refused all keys last, by the monotonic clock.
     exhausted: Option<Duration>,
 }
 
@@ -101,7 +102,7 @@ impl Signatures {
         entity: &str,
         stamp: Stamp,
         broker_time: Option<Duration>,
-        now: Duration,
+        now: Time,
     ) -> bool {
         let Some(signed) = self.by_entity.get(entity) else { return true };
         // Somebody else's refusal has been here before.
@@ -109,21 +110,22 @@ impl Signatures {
             return true;
         }
         let Signed { role, refusals, exhausted, .. } = *signed;
-        let rests = exhausted.and_then(|since| now.checked_sub(since));
-        if rests.is_some_and(|rested| rested < REST) {
+        let rested = |since| now.monotonic.saturating_sub(since);
+        if exhausted.is_some_and(|since| rested(since) < REST) {
             return false;
         }
-        self.compare_clocks(broker_time, now);
+        let wall = now.wall;
+        self.compare_clocks(broker_time, wall);
         match (refusals, &self.keys.secondary) {
             (0, _) => {
                 self.events.push(CredentialEvent::Refreshed);
-                self.sign(entity, self.role, 1, exhausted, now);
+                self.sign(entity, self.role, 1, exhausted, wall);
             }
             (1, Some(_)) => {
-                self.sign(entity, role.other(), 2, exhausted, now);
+                self.sign(entity, role.other(), 2, exhausted, wall);
             }
             _ => {
-                self.sign(entity, self.role, 0, Some(now), now);
+                self.sign(entity, self.role, 0, Some(now.monotonic), wall);
                 return false;
             }
         }

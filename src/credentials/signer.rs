@@ -9,6 +9,7 @@ use super::signatures::Signatures;
 use super::{Credentials, Secret};
 use crate::delivery::{Answer, Callout, DispatchError};
 use crate::shared::Shared;
+use crate::time::Time;
 
 /// Which token a send was signed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,14 +71,14 @@ impl Signer {
         &mut self,
         entity: &str,
         refused: Option<Stamp>,
-        now: Duration,
+        now: Time,
         shared: &dyn Shared,
     ) -> Access {
         match &mut self.kind {
             Kind::Upstream => Access::Unsigned,
             Kind::Signature(value) => Access::Token { value: value.share(), stamp: Stamp::NONE },
             Kind::Signed(signatures) => {
-                let (value, stamp) = signatures.token(entity, now);
+                let (value, stamp) = signatures.token(entity, now.wall);
                 Access::Token { value, stamp }
             }
             Kind::Fetched(bearer) => bearer.access(refused, now, shared),
@@ -91,7 +92,7 @@ impl Signer {
         entity: &str,
         stamp: Stamp,
         broker_time: Option<Duration>,
-        now: Duration,
+        now: Time,
         shared: &dyn Shared,
     ) -> bool {
         match &mut self.kind {
@@ -102,7 +103,7 @@ impl Signer {
     }
 
     /// Service Bus took a send that was signed with `stamp`; `broker_time` is asked where the time
-    /// that it gave is needed.
+    /// that it gave is needed. `now` is the wall clock's.
     pub fn accepted(
         &mut self,
         entity: &str,
@@ -125,7 +126,7 @@ impl Signer {
     }
 
     /// A callout to make now; its end is told to `fetched` or `not_fetched`.
-    pub fn poll(&mut self, now: Duration, random: u64, shared: &dyn Shared) -> Option<Callout> {
+    pub fn poll(&mut self, now: Time, random: u64, shared: &dyn Shared) -> Option<Callout> {
         match &mut self.kind {
             Kind::Fetched(bearer) => bearer.poll(now, random, shared),
             _ => None,
@@ -133,7 +134,7 @@ impl Signer {
     }
 
     /// The token service has answered, or Envoy in its place.
-    pub fn fetched(&mut self, answer: &Answer, now: Duration, random: u64, shared: &dyn Shared) {
+    pub fn fetched(&mut self, answer: &Answer, now: Time, random: u64, shared: &dyn Shared) {
         if let Kind::Fetched(bearer) = &mut self.kind {
             bearer.fetched(answer, now, random, shared);
         }
@@ -143,7 +144,7 @@ impl Signer {
     pub fn not_fetched(
         &mut self,
         error: DispatchError,
-        now: Duration,
+        now: Time,
         random: u64,
         shared: &dyn Shared,
     ) {
@@ -152,10 +153,10 @@ impl Signer {
         }
     }
 
-    /// When `poll` is to be called next, since the Unix epoch.
-    pub fn wake(&self) -> Option<Duration> {
+    /// In how long `poll` is to be called next.
+    pub fn wake(&self, now: Time) -> Option<Duration> {
         match &self.kind {
-            Kind::Fetched(bearer) => bearer.wake(),
+            Kind::Fetched(bearer) => bearer.wake(now),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Secret;
 use crate::delivery::Callout;
 use crate::headers::header;
+use crate::shared;
 use crate::text::percent_encode;
 
 /// The resource that Service Bus is called in tokens.
@@ -110,11 +111,12 @@ impl TokenRequest {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        let mut key = "service_bus.token.".to_owned();
+        let mut name = String::with_capacity(64);
         for byte in hash.finalize() {
             // Writing to a String does not fail.
-            let _ = write!(key, "{byte:02x}");
+            let _ = write!(name, "{byte:02x}");
         }
+        let key = shared::key("token", &name);
         Self { cluster, authority, scheme, path, header, form, key }
     }
 

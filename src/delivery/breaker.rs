@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::config::{BreakerConfig, Destination};
-use crate::shared::Shared;
+use crate::shared::{self, Shared};
 
 /// One worker's hand on the breaker.
 #[derive(Debug)]
@@ -56,17 +56,16 @@ struct State {
     phase: Phase,
 }
 
+/// Times are the monotonic clock's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Closed { failures: u32 },
-    Open { since: Duration },
-    Probing { since: Duration },
+    Open { until: Duration },
+    Probing { until: Duration },
 }
 
 /// How often a state is looked at anew when other workers were faster.
 const TRIES: usize = 16;
-/// By how much two workers' times of one event may differ.
-const MOMENT: Duration = Duration::from_secs(5);
 /// What others wait while a probe is on its way.
 const WHILE_PROBING: Duration = Duration::from_secs(1);
 
@@ -78,7 +77,7 @@ impl Breaker {
     ) -> Self {
         let Destination { namespace, cluster, .. } = destination;
         Self {
-            key: format!("service_bus.breaker.{namespace}/{cluster}"),
+            key: shared::key("breaker", &format!("{namespace}/{cluster}")),
             config,
             probe_time: attempt_timeout.saturating_add(Duration::from_secs(2)),
             failing: false,
@@ -92,17 +91,18 @@ impl Breaker {
             self.failing = phase != Phase::Closed { failures: 0 };
             let next_epoch = match phase {
                 Phase::Closed { .. } => return Entry::Admitted(Ticket { epoch, probe: false }),
-                Phase::Open { since } => match left(since, self.config.open_for, now) {
-                    Some(left) => return Entry::Refused(left),
-                    None => epoch,
-                },
-                Phase::Probing { since } => match left(since, self.probe_time, now) {
-                    Some(_) => return Entry::Refused(WHILE_PROBING),
-                    // What the lost probe may still report is of another epoch.
-                    None => epoch.wrapping_add(1),
-                },
+                Phase::Open { until } if now < until => {
+                    return Entry::Refused(until.saturating_sub(now));
+                }
+                Phase::Open { .. } => epoch,
+                Phase::Probing { until } if now < until => {
+                    return Entry::Refused(WHILE_PROBING);
+                }
+                // What the lost probe may still report is of another epoch.
+                Phase::Probing { .. } => epoch.wrapping_add(1),
             };
-            let probing = State { epoch: next_epoch, phase: Phase::Probing { since: now } };
+            let until = now.saturating_add(self.probe_time);
+            let probing = State { epoch: next_epoch, phase: Phase::Probing { until } };
             if self.store(probing, version, shared) {
                 return Entry::Admitted(Ticket { epoch: next_epoch, probe: true });
             }
@@ -159,11 +159,10 @@ impl Breaker {
                 Some((Phase::Closed { failures: 0 }, Some(Change::Closed)))
             }
             // The next one to come is the probe.
-            (Phase::Probing { .. }, Signal::None) => {
-                Some((Phase::Open { since: now.saturating_sub(self.config.open_for) }, None))
-            }
+            (Phase::Probing { .. }, Signal::None) => Some((Phase::Open { until: now }, None)),
             (Phase::Closed { .. } | Phase::Probing { .. }, Signal::Failure) => {
-                Some((Phase::Open { since: now }, Some(Change::Opened)))
+                let until = now.saturating_add(self.config.open_for);
+                Some((Phase::Open { until }, Some(Change::Opened)))
             }
         }
     }
@@ -180,16 +179,6 @@ impl Breaker {
     }
 }
 
-/// What is left of a span; a clock that was set back ends it. Another worker may have looked at the
-/// same clock a moment later.
-fn left(since: Duration, span: Duration, now: Duration) -> Option<Duration> {
-    if since.saturating_sub(now) > MOMENT {
-        return None;
-    }
-    let past = now.saturating_sub(since);
-    span.checked_sub(past).filter(|left| !left.is_zero())
-}
-
 impl State {
     const START: Self = Self { epoch: 0, phase: Phase::Closed { failures: 0 } };
 
@@ -198,8 +187,8 @@ impl State {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let (tag, value) = match self.phase {
             Phase::Closed { failures } => (0, u64::from(failures)),
-            Phase::Open { since } => (1, millis(since)),
-            Phase::Probing { since } => (2, millis(since)),
+            Phase::Open { until } => (1, millis(until)),
+            Phase::Probing { until } => (2, millis(until)),
         };
         let mut bytes = Vec::with_capacity(13);
         bytes.extend(self.epoch.to_le_bytes());
@@ -214,11 +203,11 @@ impl State {
             let (epoch, rest) = bytes.split_first_chunk::<4>()?;
             let (tag, value) = rest.split_first()?;
             let value = u64::from_le_bytes(value.try_into().ok()?);
-            let since = Duration::from_millis(value);
+            let until = Duration::from_millis(value);
             let phase = match tag {
                 0 => Phase::Closed { failures: u32::try_from(value).ok()? },
-                1 => Phase::Open { since },
-                2 => Phase::Probing { since },
+                1 => Phase::Open { until },
+                2 => Phase::Probing { until },
                 _ => return None,
             };
             Some(Self { epoch: u32::from_le_bytes(*epoch), phase })

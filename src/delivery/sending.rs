@@ -26,7 +26,7 @@ impl Delivery {
 
     /// Puts a job on its way: by itself, or on a lane.
     pub(super) fn take(&mut self, job: Job, way: usize) {
-        let now = self.clock.steady;
+        let now = self.time.monotonic;
         let room = self.sender.delivery.max_buffered_bytes.saturating_sub(self.bytes);
         let Some(lanes) = &mut self.lanes else {
             let entity = Rc::clone(&job.entity);
@@ -52,7 +52,7 @@ impl Delivery {
     /// Sends a parcel now, unless it must wait for a token or may not be sent.
     pub(super) fn send(&mut self, id: ParcelId) {
         let Some(mut parcel) = self.parcels.remove(&id) else { return };
-        let now = self.clock.steady;
+        let now = self.time.monotonic;
         for job in parcel.remove(|job| is_late(job, now)) {
             let failure = parcel.last.clone().unwrap_or_else(|| match parcel.waited_for_token {
                 true => Failure::new(Reason::CredentialsUnavailable, "no token has come in time"),
@@ -62,8 +62,8 @@ impl Delivery {
         }
         let Some(deadline) = parcel.deadline() else { return self.end(parcel) };
         let Some(way) = self.ways.get_mut(parcel.way) else { return self.end(parcel) };
-        let (day, shared) = (self.clock.day, self.shared.as_ref());
-        let access = way.signer.access(&parcel.entity.path, parcel.refused, day, shared);
+        let (time, shared) = (self.time, self.shared.as_ref());
+        let access = way.signer.access(&parcel.entity.path, parcel.refused, time, shared);
         let (authorization, stamp) = match access {
             Access::Unsigned => (None, None),
             Access::Token { value, stamp } => (Some(value), Some(stamp)),
@@ -80,7 +80,7 @@ impl Delivery {
         };
         let ticket = match &mut way.breaker {
             None => None,
-            Some(breaker) => match breaker.enter(day, shared) {
+            Some(breaker) => match breaker.enter(now, shared) {
                 Entry::Admitted(ticket) => Some(ticket),
                 Entry::Refused(left) => {
                     let failure = parcel.last.clone().unwrap_or_else(|| {
@@ -182,9 +182,9 @@ impl Delivery {
     }
 
     fn accept(&mut self, mut parcel: Parcel, stamp: Option<Stamp>, answer: &Answer) {
-        let day = self.clock.day;
+        let now = self.time.wall;
         if let (Some(way), Some(stamp)) = (self.ways.get_mut(parcel.way), stamp) {
-            way.signer.accepted(&parcel.entity.path, stamp, || answer.date(), day);
+            way.signer.accepted(&parcel.entity.path, stamp, || answer.date(), now);
             self.tell_of_tokens(parcel.way);
         }
         for job in std::mem::take(&mut parcel.jobs) {
@@ -197,8 +197,8 @@ impl Delivery {
     fn renewed(&mut self, parcel: &Parcel, stamp: Option<Stamp>, date: Option<Duration>) -> bool {
         let Some(way) = self.ways.get_mut(parcel.way) else { return false };
         let Some(stamp) = stamp else { return false };
-        let (day, shared) = (self.clock.day, self.shared.as_ref());
-        let renewed = way.signer.refused(&parcel.entity.path, stamp, date, day, shared);
+        let (time, shared) = (self.time, self.shared.as_ref());
+        let renewed = way.signer.refused(&parcel.entity.path, stamp, date, time, shared);
         let chances = way.signer.second_chances();
         self.tell_of_tokens(parcel.way);
         renewed && parcel.second_chances < chances
@@ -234,7 +234,7 @@ impl Delivery {
             return self.fail(parcel, &failure);
         }
         let wait = retries.wait(parcel.sends, wish, &mut self.rng);
-        let due = self.clock.steady.saturating_add(wait);
+        let due = self.time.monotonic.saturating_add(wait);
         let too_late = |job: &Job| {
             is_late(job, due) || (due >= job.halfway && job.second(failure.reason).is_some())
         };
@@ -267,7 +267,7 @@ impl Delivery {
 
     /// A job that its destination has not taken: to the second one, or to its client.
     fn fail_job(&mut self, mut job: Job, failure: Failure) {
-        let late = is_late(&job, self.clock.steady);
+        let late = is_late(&job, self.time.monotonic);
         let Some(fallback) = job.second(failure.reason).filter(|_| !late).map(Rc::clone) else {
             let failure = job.verdict(failure);
             return self.settle(&job, Outcome::Failed(failure));
@@ -314,7 +314,7 @@ impl Delivery {
     fn report(&mut self, way: usize, ticket: Option<Ticket>, signal: Signal) {
         let Some(way) = self.ways.get_mut(way) else { return };
         let (Some(breaker), Some(ticket)) = (&mut way.breaker, ticket) else { return };
-        let change = breaker.report(ticket, signal, self.clock.day, self.shared.as_ref());
+        let change = breaker.report(ticket, signal, self.time.monotonic, self.shared.as_ref());
         let namespace = Namespace(Rc::clone(&way.destination));
         match change {
             Some(Change::Opened) => self.tell(Event::BreakerOpened { namespace }),

@@ -17,7 +17,7 @@ impl Delivery {
         let Some(way) = self.ways.get_mut(index) else { return };
         let random = self.rng.u64(..);
         if !way.fetching
-            && let Some(callout) = way.signer.poll(self.clock.day, random, self.shared.as_ref())
+            && let Some(callout) = way.signer.poll(self.time, random, self.shared.as_ref())
         {
             way.fetching = true;
             self.dispatch(Purpose::Token { way: index }, callout, None);
@@ -38,7 +38,7 @@ impl Delivery {
         let random = self.rng.u64(..);
         let Some(way) = self.ways.get_mut(index) else { return };
         way.fetching = false;
-        way.signer.fetched(answer, self.clock.day, random, self.shared.as_ref());
+        way.signer.fetched(answer, self.time, random, self.shared.as_ref());
         self.tell_of_tokens(index);
         self.send_waiting(index);
     }
@@ -47,7 +47,7 @@ impl Delivery {
         let random = self.rng.u64(..);
         let Some(way) = self.ways.get_mut(index) else { return };
         way.fetching = false;
-        way.signer.not_fetched(error, self.clock.day, random, self.shared.as_ref());
+        way.signer.not_fetched(error, self.time, random, self.shared.as_ref());
         self.tell_of_tokens(index);
         self.send_waiting(index);
     }

@@ -8,6 +8,7 @@ use super::breaker::Breaker;
 use super::parcel::Job;
 use crate::config::{DeliveryConfig, Destination};
 use crate::credentials::Signer;
+use crate::time::Time;
 
 /// One worker's way to a destination.
 #[derive(Debug)]
@@ -39,10 +40,9 @@ impl Way {
     }
 
     /// In how long it is to be looked at.
-    pub(super) fn wake(&self, day: Duration) -> Option<Duration> {
+    pub(super) fn wake(&self, now: Time) -> Option<Duration> {
         // What is on its way to us comes, or is given up, without it.
-        let signer = self.signer.wake().filter(|_| !self.fetching);
-        let signer = signer.map(|time| time.saturating_sub(day));
+        let signer = self.signer.wake(now).filter(|_| !self.fetching);
         let waiting = (!self.waiting.is_empty()).then_some(LOOK);
         signer.into_iter().chain(waiting).min()
     }

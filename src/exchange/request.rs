@@ -1,7 +1,6 @@
 //! What is kept of a request until it is answered.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::Report;
 use crate::config::Entity;
@@ -10,6 +9,7 @@ use crate::message::limits;
 use crate::reply::{Failure, Reason, Served};
 use crate::template::{Attributes, Random, Scope};
 use crate::text::uuid;
+use crate::time::Time;
 
 /// Longest `Idempotency-Key`: it becomes the `MessageId`.
 const IDEMPOTENCY_KEY_CHARS: usize = limits::ID_CHARS;
@@ -23,7 +23,7 @@ pub(super) struct Request {
     pub(super) captures: Vec<(String, String)>,
     pub(super) tracking_id: String,
     /// When it was complete.
-    pub(super) now: Option<Duration>,
+    pub(super) now: Option<Time>,
     pub(super) attributes: Attributes,
     /// Where its message goes, once that is known.
     pub(super) entity: Option<Rc<Entity>>,
@@ -69,7 +69,7 @@ impl Request {
             route: self.route,
             entity: self.entity.clone(),
             tracking_id: self.tracking_id.clone(),
-            since: self.now,
+            since: self.now.map(|now| now.monotonic),
             message_id: self.message_id.clone(),
             outcome,
             failure: None,
@@ -88,7 +88,7 @@ impl Request {
         scope.captures = &self.captures;
         scope.tracking_id = &self.tracking_id;
         scope.route = route;
-        scope.now = self.now;
+        scope.now = self.now.map(|now| now.wall);
         scope
     }
 }

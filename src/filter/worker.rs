@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use log::{debug, error, warn};
 
 use super::access_log;
+use super::clock::Clock;
 use super::events::{log_answer, log_event};
 use super::host;
 use super::metrics::Metrics;
@@ -20,6 +20,7 @@ use crate::headers::Headers;
 use crate::jwt::Claims;
 use crate::reply::{Failure, Reason, Reply, Settlement};
 use crate::template::{Attributes, Needs};
+use crate::time::Time;
 
 /// One worker's sender. No borrow is held over a host call.
 pub(super) struct Worker {
@@ -37,7 +38,8 @@ pub(super) struct Worker {
     /// Whether the log has a line on claims that could be either of several.
     has_warned_of_claims: Cell<bool>,
     /// The time of the last event, for a host that has lost its clock.
-    time: Cell<Duration>,
+    time: Cell<Time>,
+    clock: Clock,
 }
 
 impl Worker {
@@ -53,6 +55,7 @@ impl Worker {
             within_stream: Cell::default(),
             has_warned_of_claims: Cell::default(),
             time: Cell::default(),
+            clock: Clock::default(),
         }
     }
 
@@ -87,7 +90,7 @@ impl Worker {
         let Some(needs) = self.exchanges.borrow().get(&stream).map(Exchange::needs) else {
             return Step::Pass;
         };
-        let Some(now) = host::now() else {
+        let Some(now) = self.clock.time() else {
             let failure = Failure::new(Reason::CredentialsUnavailable, "the host has no clock");
             return self.tell(stream, |exchange| exchange.failed(failure));
         };
@@ -202,8 +205,8 @@ impl Worker {
         self.metrics.happened(event);
     }
 
-    fn now(&self) -> Duration {
-        let now = host::now().unwrap_or(self.time.get());
+    fn now(&self) -> Time {
+        let now = self.clock.time().unwrap_or(self.time.get());
         self.time.set(now);
         now
     }
@@ -217,7 +220,7 @@ impl Worker {
             return false;
         }
         self.answer(&reply, &report);
-        self.metrics.took(&report, self.time.get());
+        self.metrics.took(&report, self.time.get().monotonic);
         true
     }
 

@@ -10,15 +10,16 @@ use envoy_service_bus::delivery::{
 use envoy_service_bus::message::{BrokerProperties, Message, Outgoing, TextProperty};
 use envoy_service_bus::reply::{Failure, Outcome, Reason, Settlement};
 
-use super::NOW;
+use super::START;
 use super::shared::Memory;
+use envoy_service_bus::time::Time;
 
 const LIMIT: usize = 262_144;
 
 /// A worker that sends as the first route of its sender does.
 pub(crate) struct Worker {
     pub(crate) delivery: Delivery,
-    pub(crate) now: Duration,
+    pub(crate) now: Time,
     sender: Rc<Sender>,
     /// Events that no test has asked for yet.
     pub(crate) events: Vec<Event>,
@@ -32,7 +33,7 @@ impl Worker {
     pub(crate) fn sharing(sender: Rc<Sender>, memory: &Rc<Memory>) -> Self {
         let shared = Rc::clone(memory);
         let delivery = Delivery::new(Rc::clone(&sender), shared, 1);
-        Self { delivery, now: NOW, sender, events: vec![] }
+        Self { delivery, now: START, sender, events: vec![] }
     }
 
     /// With other waits between retries.
@@ -126,6 +127,13 @@ impl Worker {
 
     pub(crate) fn refuse(&mut self, attempt: AttemptId, error: DispatchError) {
         self.delivery.refused(attempt, error, self.now);
+    }
+
+    /// Sets the wall clock, forward or back.
+    pub(crate) fn set_clock(&mut self, hours: i32) {
+        let span = Duration::from_secs(3600) * hours.unsigned_abs();
+        let wall = self.now.wall;
+        self.now.wall = if hours < 0 { wall - span } else { wall + span };
     }
 
     pub(crate) fn pass(&mut self, time: Duration) {

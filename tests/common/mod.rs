@@ -19,10 +19,13 @@ use std::time::Duration;
 
 use envoy_service_bus::config::{Config, Environment, Role, Sender};
 use envoy_service_bus::headers::Headers;
+use envoy_service_bus::time::Time;
 use serde_json::{Value as Json, json};
 
 /// 2026-11-21T00:00:00Z.
 pub(crate) const NOW: Duration = Duration::from_secs(1_795_219_200);
+/// The same by both clocks.
+pub(crate) const START: Time = Time { wall: NOW, monotonic: Duration::from_secs(7) };
 pub(crate) const RANDOM: [u8; 16] = [0x5a; 16];
 pub(crate) const UUID: &str = "5a5a5a5a-5a5a-4a5a-9a5a-5a5a5a5a5a5a";
 

@@ -8,13 +8,14 @@ use envoy_service_bus::credentials::{
 };
 use envoy_service_bus::delivery::{Answer, Callout};
 
-use super::NOW;
+use super::START;
 use super::shared::Memory;
+use envoy_service_bus::time::Time;
 
 /// One worker's signer of fetched tokens.
 pub(crate) struct Worker {
     pub(crate) signer: Signer,
-    pub(crate) now: Duration,
+    pub(crate) now: Time,
     pub(crate) memory: Rc<Memory>,
 }
 
@@ -41,7 +42,7 @@ impl Worker {
         let credentials = Credentials::Fetched(Rc::new(request));
         Self {
             signer: Signer::new(&credentials, "contoso.servicebus.windows.net"),
-            now: NOW,
+            now: START,
             memory: Rc::clone(memory),
         }
     }
@@ -85,7 +86,7 @@ impl Worker {
 
     /// Lets time pass until the signer wants to be polled; the callout that it then makes.
     pub(crate) fn wait(&mut self) -> Option<Callout> {
-        self.now = self.now.max(self.signer.wake().unwrap());
+        self.now += self.signer.wake(self.now).unwrap();
         self.poll()
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::common::exchange::{
     Kind, found, kind, lookup_opened, problem, random, reply, settlement,
 };
-use crate::common::{NOW, UUID, request, sender};
+use crate::common::{START, UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::{self, Headers};
 use envoy_service_bus::message::Form;
@@ -17,7 +17,8 @@ use serde_json::{Value as Json, json};
 #[test]
 fn a_lookup_asks_and_answers() {
     let mut exchange = lookup_opened("/orders/a%2Fb%20c/status");
-    let Step::Inquire(inquiry) = exchange.request_ended(vec![], NOW, Attributes::default()) else {
+    let Step::Inquire(inquiry) = exchange.request_ended(vec![], START, Attributes::default())
+    else {
         panic!("no inquiry")
     };
     assert_eq!(&*inquiry.cluster, "store");
@@ -53,7 +54,7 @@ fn a_lookup_stays_where_its_route_leads() {
     for (sender, id, fits) in cases {
         let mut exchange = Exchange::new(Rc::clone(sender), random);
         let _ = exchange.headers_arrived(request(&[("x-id", id.as_bytes())]));
-        let step = exchange.request_ended(vec![], NOW, Attributes::default());
+        let step = exchange.request_ended(vec![], START, Attributes::default());
         if fits {
             assert!(matches!(step, Step::Inquire(_)), "{id}: {step:?}");
         } else {
@@ -66,7 +67,7 @@ fn a_lookup_stays_where_its_route_leads() {
 #[test]
 fn a_lookup_that_finds_no_json_fails() {
     let mut exchange = lookup_opened("/orders/1/status");
-    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+    let _ = exchange.request_ended(vec![], START, Attributes::default());
     let (status, problem) =
         problem(exchange.settled(settlement(Outcome::Found(found(b"<html>canary")))));
     assert_eq!((status, &problem["reason"]), (503, &json!("lookup_unavailable")));
@@ -76,7 +77,7 @@ fn a_lookup_that_finds_no_json_fails() {
 #[test]
 fn a_route_may_change_the_answer_to_a_failure() {
     let mut exchange = lookup_opened("/orders/x%22y/status");
-    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+    let _ = exchange.request_ended(vec![], START, Attributes::default());
     let failure = Failure::new(Reason::NotFound, "");
     let reply = reply(exchange.settled(settlement(Outcome::Failed(failure))));
     assert_eq!(reply.status, 410);
@@ -94,7 +95,7 @@ fn a_route_may_change_the_answer_to_a_failure() {
     for (client, told) in [(&b"a"[..], Some("a")), ("é".as_bytes(), None)] {
         let mut exchange = Exchange::new(Rc::clone(&config), random);
         let _ = exchange.headers_arrived(request(&[("x-c", client)]));
-        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+        let _ = exchange.request_ended(vec![], START, Attributes::default());
         let failure = Failure::new(Reason::Throttled, "");
         let reply = self::reply(exchange.settled(settlement(Outcome::Failed(failure))));
         let headers = |name| reply.headers.iter().filter(|(n, _)| n == name).collect::<Vec<_>>();
@@ -126,7 +127,7 @@ fn a_message_is_made_from_the_request() {
         let mut exchange = Exchange::new(Rc::clone(&config), random);
         let _ = exchange.headers_arrived(request(&[("x-queue", queue.as_bytes())]));
         let body = body.to_string().into_bytes();
-        let step = exchange.request_ended(body, NOW, Attributes::default());
+        let step = exchange.request_ended(body, START, Attributes::default());
         (exchange, step)
     };
     let full = json!({"id": "m-1", "order": {"a": [1]}, "customer": 7, "ttl": "90s", "n": 2,
@@ -218,7 +219,7 @@ fn a_reply_that_cannot_be_made_stops_the_message() {
     let end = |body: &[u8]| {
         let mut exchange = Exchange::new(Rc::clone(&config), random);
         let _ = exchange.headers_arrived(request(&[]));
-        exchange.request_ended(body.to_vec(), NOW, Attributes::default())
+        exchange.request_ended(body.to_vec(), START, Attributes::default())
     };
     assert_eq!(kind(&end(b"{\"id\":\"1\"}")), Kind::Send);
     for body in [&b"{\"id\":\"a\\r\\nset-cookie: b\"}"[..], "{\"id\":\"é\"}".as_bytes()] {
@@ -236,7 +237,7 @@ fn a_location_leads_to_the_id() {
             Exchange::new(sender(json!({"queue": "orders"}), config, json!({})), random);
         let _ = exchange
             .headers_arrived(request(&[("idempotency-key", key), ("x-url", b"https://a/b?c")]));
-        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+        let _ = exchange.request_ended(vec![], START, Attributes::default());
         let answer = reply(exchange.settled(settlement(Outcome::Accepted)));
         let found = answer.headers.into_iter().find(|(name, _)| name == "location");
         found.map(|(_, value)| value).unwrap()
@@ -281,7 +282,7 @@ proptest! {
         let mut exchange = Exchange::new(config, random);
         let _ = exchange.headers_arrived(headers);
         let body = json!({"t": text}).to_string().into_bytes();
-        let (lines, payload) = match exchange.request_ended(body, NOW, Attributes::default()) {
+        let (lines, payload) = match exchange.request_ended(body, START, Attributes::default()) {
             Step::Send(submission) => {
                 let answer = reply(exchange.settled(settlement(Outcome::Accepted)));
                 let told: Json = serde_json::from_slice(&answer.body).unwrap();

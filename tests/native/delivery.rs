@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::delivery::{Worker, answer, message, timed_out};
-use crate::common::{NOW, plain_sender, sender};
+use crate::common::{NOW, START, plain_sender, sender};
 use envoy_service_bus::config::Sender;
 use envoy_service_bus::delivery::{Answer, DispatchError, Effect, Inquiry, StreamId};
 use envoy_service_bus::message::Property;
@@ -201,7 +201,7 @@ fn a_question_for_a_token_that_envoy_forgets_is_asked_again_without_hurry() {
         assert!(ticks < 10);
     };
     assert_eq!(&*callout.cluster, "imds");
-    assert!(worker.now < NOW + Duration::from_secs(15));
+    assert!(worker.now.wall < NOW + Duration::from_secs(15));
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_refused_token_is_not_used_again() {
     };
     let mut worker = Worker::new(once(json!({})));
     let (first, signed) = token(&mut worker, 1);
-    worker.now = NOW + Duration::from_secs(5);
+    worker.now = START + Duration::from_secs(5);
     let (_, again) = token(&mut worker, 2);
     assert_eq!(signed, again);
     worker.answer(first, answer("401"));
@@ -256,19 +256,24 @@ fn a_callout_that_envoy_forgets_is_given_up() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_keeps_nobody_waiting() {
-    let mut worker = Worker::new(sender(
-        json!({"queue": "a"}),
-        json!({}),
-        json!({"delivery": {"retries": {"max": 1}}}),
-    ));
-    worker.submit(1, b"1");
-    let (attempt, _) = worker.dispatched();
-    worker.now -= Duration::from_secs(3600);
-    worker.answer(attempt, timed_out());
-    worker.nothing();
-    assert!(worker.pass_to_wake() <= Duration::from_millis(200));
-    worker.dispatched();
+fn a_wall_clock_that_is_set_ends_no_wait_and_makes_none_longer() {
+    for hours in [-1, 1] {
+        let mut worker = Worker::new(sender(
+            json!({"queue": "a"}),
+            json!({}),
+            json!({"delivery": {"retries": {"max": 1}}}),
+        ));
+        worker.submit(1, b"1");
+        let (attempt, _) = worker.dispatched();
+        worker.set_clock(hours);
+        worker.pass(Duration::ZERO);
+        worker.nothing();
+        worker.answer(attempt, timed_out());
+        worker.nothing();
+        worker.set_clock(-hours);
+        assert!(worker.pass_to_wake() <= Duration::from_millis(200));
+        worker.dispatched();
+    }
 }
 
 #[test]
@@ -294,7 +299,7 @@ fn a_lookup_has_its_own_outcomes() {
     ];
     for (answer, reason) in table {
         let mut worker = Worker::new(plain_sender());
-        worker.delivery.inquire(StreamId(1), inquiry(), NOW);
+        worker.delivery.inquire(StreamId(1), inquiry(), START);
         let (attempt, callout) = worker.dispatched();
         assert_eq!((&*callout.cluster, callout.timeout.as_secs()), ("store", 2));
         worker.answer(attempt, answer.clone());
@@ -302,7 +307,7 @@ fn a_lookup_has_its_own_outcomes() {
         assert!(worker.delivery.is_quiet());
     }
     let mut worker = Worker::new(plain_sender());
-    worker.delivery.inquire(StreamId(1), inquiry(), NOW);
+    worker.delivery.inquire(StreamId(1), inquiry(), START);
     let (attempt, _) = worker.dispatched();
     worker.refuse(attempt, DispatchError::Unavailable);
     assert_eq!(worker.settled(), (1, Some(Reason::LookupUnavailable)));

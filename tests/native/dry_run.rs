@@ -2,7 +2,7 @@
 
 use crate::common::configuration::{error, warnings, with};
 use crate::common::exchange::{Kind, kind, random, reply};
-use crate::common::{NOW, UUID, request, sender};
+use crate::common::{START, UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::header;
 use envoy_service_bus::template::Attributes;
@@ -20,7 +20,7 @@ fn ended(dry_run: Json, headers: &[(&str, &[u8])], body: &[u8]) -> Step {
     let mut exchange =
         Exchange::new(sender(json!({}), json!({}), json!({"routes": [route]})), random);
     assert_eq!(kind(&exchange.headers_arrived(request(headers))), Kind::Wait);
-    exchange.request_ended(body.to_vec(), NOW, Attributes::default())
+    exchange.request_ended(body.to_vec(), START, Attributes::default())
 }
 
 #[test]

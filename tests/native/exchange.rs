@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::common::exchange::{
     Kind, found, kind, lookup_opened, opened, other_request, problem, random, reply, settlement,
 };
-use crate::common::{NOW, UUID, plain_sender, request, sender};
+use crate::common::{START, UUID, plain_sender, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::header;
 use envoy_service_bus::reply::{Failure, Outcome, Reason};
@@ -25,18 +25,18 @@ fn every_state_meets_every_event() {
     let receiving: Build = || opened(request(&[])).0;
     let sending: Build = || {
         let mut exchange = opened(request(&[])).0;
-        let _ = exchange.request_ended(b"{}".to_vec(), NOW, Attributes::default());
+        let _ = exchange.request_ended(b"{}".to_vec(), START, Attributes::default());
         exchange
     };
     let answered: Build = || {
         let mut exchange = opened(request(&[])).0;
-        let _ = exchange.request_ended(b"{}".to_vec(), NOW, Attributes::default());
+        let _ = exchange.request_ended(b"{}".to_vec(), START, Attributes::default());
         let _ = exchange.settled(settlement(Outcome::Accepted));
         exchange
     };
     let inquiring: Build = || {
         let mut exchange = lookup_opened("/orders/1/status");
-        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+        let _ = exchange.request_ended(vec![], START, Attributes::default());
         exchange
     };
     let states = [fresh, passing, receiving, sending, inquiring, answered];
@@ -46,8 +46,8 @@ fn every_state_meets_every_event() {
         ("other headers", |e| e.headers_arrived(other_request())),
         ("small body", |e| e.body_grew(262_144)),
         ("large body", |e| e.body_grew(262_145)),
-        ("end", |e| e.request_ended(b"{}".to_vec(), NOW, Attributes::default())),
-        ("large end", |e| e.request_ended(vec![b'a'; 262_145], NOW, Attributes::default())),
+        ("end", |e| e.request_ended(b"{}".to_vec(), START, Attributes::default())),
+        ("large end", |e| e.request_ended(vec![b'a'; 262_145], START, Attributes::default())),
         ("accepted", |e| e.settled(settlement(Outcome::Accepted))),
         ("found", |e| e.settled(settlement(Outcome::Found(found(b"{}"))))),
         ("failed", |e| e.settled(settlement(failed()))),
@@ -80,7 +80,7 @@ fn every_state_meets_every_event() {
 #[test]
 fn a_request_is_answered_once() {
     let (mut exchange, _) = opened(request(&[]));
-    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+    let _ = exchange.request_ended(vec![], START, Attributes::default());
     assert_eq!(exchange.waiting_on(), Some(0));
     assert_eq!(reply(exchange.settled(settlement(Outcome::Accepted))).status, 202);
     assert_eq!(exchange.waiting_on(), None);
@@ -95,14 +95,14 @@ fn the_tracking_id_is_the_idempotency_key_or_a_uuid() {
     for (key, id) in cases {
         let (mut exchange, step) = opened(request(&[("idempotency-key", key)]));
         assert_eq!(kind(&step), Kind::Wait);
-        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+        let _ = exchange.request_ended(vec![], START, Attributes::default());
         let reply = reply(exchange.settled(settlement(Outcome::Accepted)));
         assert!(reply.headers.contains(&header("x-tracking-id", id.to_owned())));
         let body: Json = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(body, json!({"status": "accepted", "trackingId": id}));
     }
     let (mut exchange, _) = opened(request(&[("x-request-id", b"from-the-client")]));
-    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+    let _ = exchange.request_ended(vec![], START, Attributes::default());
     let reply = reply(exchange.settled(settlement(Outcome::Accepted)));
     assert!(reply.headers.contains(&header("x-tracking-id", UUID)));
 }
@@ -153,7 +153,7 @@ fn a_body_too_large_is_refused_before_it_is_here() {
 fn a_message_that_cannot_be_sent_is_the_clients_fault() {
     let (mut exchange, _) =
         opened(request(&[("content-type", b"application/vnd.microsoft.servicebus.json")]));
-    let (status, problem) = problem(exchange.request_ended(vec![], NOW, Attributes::default()));
+    let (status, problem) = problem(exchange.request_ended(vec![], START, Attributes::default()));
     assert_eq!((status, &problem["reason"]), (400, &json!("invalid_message")));
     assert_eq!(
         problem["detail"],
@@ -167,7 +167,7 @@ fn a_message_that_cannot_be_sent_is_the_clients_fault() {
 }
 
 fn super_large(exchange: &mut Exchange) -> (u16, Json) {
-    problem(exchange.request_ended(vec![0; 262_144], NOW, Attributes::default()))
+    problem(exchange.request_ended(vec![0; 262_144], START, Attributes::default()))
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn the_first_route_that_matches_sends() {
     let entity = |headers| {
         let mut exchange = Exchange::new(Rc::clone(&sender), random);
         let _ = exchange.headers_arrived(headers);
-        match exchange.request_ended(vec![], NOW, Attributes::default()) {
+        match exchange.request_ended(vec![], START, Attributes::default()) {
             Step::Send(submission) => submission.entity.path.clone(),
             other => panic!("{other:?}"),
         }
@@ -215,7 +215,7 @@ fn the_reply_is_the_routes() {
     );
     let mut exchange = Exchange::new(sender, random);
     let _ = exchange.headers_arrived(request(&[]));
-    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+    let _ = exchange.request_ended(vec![], START, Attributes::default());
     let reply = reply(exchange.settled(settlement(Outcome::Accepted)));
     assert_eq!(reply.status, 200);
     assert_eq!(reply.body, br#"{"status":"processing","n":[1,null]}"#);
@@ -251,7 +251,7 @@ fn each_reason_has_its_answer() {
     ];
     for (reason, status, retry_after, word) in table {
         let (mut exchange, _) = opened(request(&[]));
-        let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+        let _ = exchange.request_ended(vec![], START, Attributes::default());
         let failure = Failure::new(reason, "canary: what the broker said");
         let reply = reply(exchange.settled(settlement(Outcome::Failed(failure))));
         assert_eq!(reply.status, status, "{word}");
@@ -271,7 +271,7 @@ fn each_reason_has_its_answer() {
 #[test]
 fn the_brokers_wish_comes_before_our_own() {
     let (mut exchange, _) = opened(request(&[]));
-    let _ = exchange.request_ended(vec![], NOW, Attributes::default());
+    let _ = exchange.request_ended(vec![], START, Attributes::default());
     let failure = Failure { retry_after: Some(77), ..Failure::new(Reason::Throttled, "") };
     let reply = reply(exchange.settled(settlement(Outcome::Failed(failure))));
     assert!(reply.headers.contains(&header("retry-after", "77")));

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::common::exchange::{Kind, kind, problem, random};
-use crate::common::{NOW, UUID, request, sender};
+use crate::common::{START, UUID, request, sender};
 use envoy_service_bus::config::Sender;
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::template::Attributes;
@@ -21,7 +21,7 @@ fn end(sender: &Rc<Sender>, headers: &[(&str, &[u8])], body: &[u8]) -> Step {
     let mut exchange = Exchange::new(Rc::clone(sender), random);
     let step = exchange.headers_arrived(request(headers));
     assert_eq!(kind(&step), Kind::Wait);
-    exchange.request_ended(body.to_vec(), NOW, Attributes::default())
+    exchange.request_ended(body.to_vec(), START, Attributes::default())
 }
 
 /// The broker properties of what is sent.
@@ -153,7 +153,7 @@ fn a_value_that_cannot_be_decoded_is_refused_wherever_it_is_read() {
             ];
             let mut exchange = Exchange::new(sender, random);
             let _ = exchange.headers_arrived(headers.into_iter().collect());
-            let step = exchange.request_ended(vec![], NOW, Attributes::default());
+            let step = exchange.request_ended(vec![], START, Attributes::default());
             refused(step, place, "needs a value that is well percent-encoded UTF-8");
         }
     }

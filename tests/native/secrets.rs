@@ -87,7 +87,7 @@ fn what_can_be_printed_shows_no_secret() {
                     let to_tokens = &*callout.cluster == "tokens";
                     sends += usize::from(!to_tokens);
                     let said =
-                        if to_tokens { grant(TOKEN, worker.now, 3600) } else { answer("401") };
+                        if to_tokens { grant(TOKEN, worker.now.wall, 3600) } else { answer("401") };
                     assert_hidden(&format!("{said:?}"), kind);
                     worker.answer(attempt, said);
                 }

@@ -7,12 +7,13 @@ use crate::common::shared::Memory;
 use envoy_service_bus::credentials::{
     Access, AccessKey, CredentialEvent, Credentials, KeyRole, SasKeys, Secret, Signer, Stamp,
 };
+use envoy_service_bus::time::Time;
 
 const START: u64 = 1_000_000;
 
 struct Worker {
     signer: Signer,
-    now: Duration,
+    now: Time,
 }
 
 fn key(text: &str) -> AccessKey {
@@ -26,7 +27,12 @@ fn worker(secondary: Option<&str>) -> Worker {
         token_ttl: Duration::from_secs(3600),
     };
     let signer = Signer::new(&Credentials::Sas(Rc::new(keys)), "contoso.servicebus.windows.net");
-    Worker { signer, now: Duration::from_secs(START) }
+    Worker { signer, now: at(START) }
+}
+
+/// A moment of the wall clock.
+fn at(seconds: u64) -> Time {
+    Time { wall: Duration::from_secs(seconds), monotonic: Duration::from_secs(7) }
 }
 
 impl Worker {
@@ -60,7 +66,7 @@ impl Worker {
     fn accepted_at(&mut self, entity: &str, broker_time: Option<u64>) {
         let (_, stamp) = self.token(entity);
         let broker_time = || broker_time.map(Duration::from_secs);
-        self.signer.accepted(entity, stamp, broker_time, self.now);
+        self.signer.accepted(entity, stamp, broker_time, self.now.wall);
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -99,7 +105,7 @@ fn each_entity_has_its_token() {
 fn a_clock_set_back_does_not_keep_a_token_for_longer_than_its_life() {
     let mut worker = worker(None);
     let (first, _) = worker.token("orders");
-    worker.now = Duration::from_secs(START - 100_000);
+    worker.now.wall = Duration::from_secs(START - 100_000);
     assert_ne!(worker.token("orders").0, first);
 }
 
@@ -270,7 +276,7 @@ fn a_clock_that_is_set_right_is_told() {
 #[test]
 fn others_sign() {
     let memory = Memory::default();
-    let now = Duration::from_secs(START);
+    let now = at(START);
     let signature = Rc::new(Secret::new("SharedAccessSignature x".to_owned()));
     let mut signer = Signer::new(&Credentials::Signature(signature), "ns");
     let Access::Token { value, stamp } = signer.access("orders", None, now, &memory) else {
@@ -280,5 +286,5 @@ fn others_sign() {
     assert!(!signer.refused("orders", stamp, None, now, &memory));
     let mut signer = Signer::new(&Credentials::Upstream, "ns");
     assert!(matches!(signer.access("orders", None, now, &memory), Access::Unsigned));
-    assert_eq!((signer.second_chances(), signer.wake()), (0, None));
+    assert_eq!((signer.second_chances(), signer.wake(now)), (0, None));
 }

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::common::NOW;
 use crate::common::shared::Memory;
 use crate::common::tokens::{Got, Worker, grant, says, service};
+use crate::common::{NOW, START};
 use envoy_service_bus::credentials::{
     CredentialEvent, Credentials, Identity, Secret, Signer, TokenRequest, TokenService,
 };
@@ -89,7 +89,7 @@ fn what_envoy_says_in_the_services_place_is_no_answer() {
 
 fn question(request: TokenRequest) -> (Vec<(String, String)>, String) {
     let mut signer = Signer::new(&Credentials::Fetched(Rc::new(request)), "ns");
-    let callout = signer.poll(NOW, 0, &Memory::default()).unwrap();
+    let callout = signer.poll(START, 0, &Memory::default()).unwrap();
     let headers = callout.headers().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     (headers, String::from_utf8(callout.body.to_vec()).unwrap())
 }
@@ -162,8 +162,8 @@ fn debug_shows_no_secret() {
     let credentials = Credentials::Fetched(Rc::new(request));
     let mut signer = Signer::new(&credentials, "ns");
     let memory = Memory::default();
-    signer.poll(NOW, 0, &memory).unwrap();
-    signer.fetched(&grant("canary", NOW, 3600), NOW, 0, &memory);
+    signer.poll(START, 0, &memory).unwrap();
+    signer.fetched(&grant("canary", NOW, 3600), START, 0, &memory);
     assert!(!format!("{credentials:?} {signer:?}").contains("canary"));
 }
 

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::common::NOW;
 use crate::common::shared::Memory;
 use crate::common::tokens::{Got, Worker, grant, says};
+use crate::common::{NOW, START};
 use envoy_service_bus::credentials::CredentialEvent;
 use envoy_service_bus::delivery::{Answer, DispatchError};
 
@@ -42,15 +42,15 @@ fn a_token_is_fetched_before_anybody_asks() {
 #[test]
 fn a_token_is_renewed_ahead_without_a_request() {
     let mut worker = served();
-    let wake = worker.signer.wake().unwrap();
+    let wake = worker.signer.wake(START).unwrap();
     // A fifth of the life is 720 s, a random share of up to another tenth comes before.
-    assert!((NOW + seconds(3600 - 1080)..=NOW + seconds(3600 - 720)).contains(&wake));
-    worker.now = wake - Duration::from_millis(1);
+    assert!((seconds(3600 - 1080)..=seconds(3600 - 720)).contains(&wake));
+    worker.now = START + (wake - Duration::from_millis(1));
     assert!(worker.poll().is_none());
-    worker.now = wake;
+    worker.now = START + wake;
     worker.poll().unwrap();
     assert_eq!(worker.token().0, "Bearer first");
-    worker.fetched(&grant("second", worker.now, 3600));
+    worker.fetched(&grant("second", worker.now.wall, 3600));
     assert_eq!(worker.token().0, "Bearer second");
 }
 
@@ -60,7 +60,7 @@ fn a_valid_token_is_used_while_its_renewal_fails() {
     worker.wait().unwrap();
     worker.fetched(&says("500", ""));
     let mut questions = 0;
-    while worker.now < NOW + seconds(3594) {
+    while worker.now.wall < NOW + seconds(3594) {
         assert_eq!(worker.token().0, "Bearer first");
         if worker.wait().is_some() {
             questions += 1;
@@ -68,11 +68,11 @@ fn a_valid_token_is_used_while_its_renewal_fails() {
         }
     }
     assert!((10..40).contains(&questions), "{questions} in twelve minutes");
-    worker.now = NOW + seconds(3595);
+    worker.now = START + seconds(3595);
     assert!(matches!(worker.access(), Got::Unavailable(cause) if cause.contains("500")));
     // It goes on asking, and is well again when it is told a token.
     while worker.wait().is_none() {}
-    worker.fetched(&grant("second", worker.now, 3600));
+    worker.fetched(&grant("second", worker.now.wall, 3600));
     assert_eq!(worker.token().0, "Bearer second");
 }
 
@@ -108,10 +108,10 @@ fn waits_between_questions_are_those_that_microsoft_asks_for() {
         let mut worker = alone();
         worker.poll().unwrap();
         for wait in waits {
-            let before = worker.now;
+            let before = worker.now.monotonic;
             worker.fetched(&answer);
             while worker.wait().is_none() {}
-            assert_eq!((worker.now - before).as_millis(), u128::from(wait), "{answer:?}");
+            assert_eq!((worker.now.monotonic - before).as_millis(), u128::from(wait), "{answer:?}");
         }
     }
 }
@@ -134,13 +134,13 @@ fn what_will_be_refused_again_is_asked_again_only_when_somebody_wants_it() {
         worker.pass(seconds(2));
         assert_eq!(worker.access(), Got::Wait);
         worker.wait().unwrap();
-        worker.fetched(&grant("first", worker.now, 3600));
+        worker.fetched(&grant("first", worker.now.wall, 3600));
         assert_eq!(worker.token().0, "Bearer first");
     }
     let mut worker = alone();
     worker.poll().unwrap();
     worker.fetched(&says("400", ""));
-    assert_eq!(worker.signer.wake(), None, "nobody wants a token");
+    assert_eq!(worker.signer.wake(worker.now), None, "nobody wants a token");
 }
 
 #[test]
@@ -149,8 +149,8 @@ fn a_question_that_is_never_answered_is_asked_again() {
     worker.poll().unwrap();
     assert!(worker.wait().is_none());
     while worker.wait().is_none() {}
-    assert!(worker.now >= NOW + seconds(7));
-    worker.fetched(&grant("first", worker.now, 3600));
+    assert!(worker.now.wall >= NOW + seconds(7));
+    worker.fetched(&grant("first", worker.now.wall, 3600));
     assert_eq!(worker.token().0, "Bearer first");
 }
 
@@ -162,12 +162,12 @@ fn a_cluster_that_is_not_there_may_come() {
     ] {
         let mut worker = alone();
         worker.poll().unwrap();
-        worker.signer.not_fetched(error, NOW, 500, Rc::clone(&worker.memory).as_ref());
+        worker.signer.not_fetched(error, START, 500, Rc::clone(&worker.memory).as_ref());
         assert_eq!(worker.access(), Got::Wait);
         assert_eq!(worker.events(), [CredentialEvent::FetchFailed { cause: cause.to_owned() }]);
         while worker.wait().is_none() {}
-        assert!(worker.now < NOW + seconds(1));
-        worker.fetched(&grant("first", worker.now, 3600));
+        assert!(worker.now.wall < NOW + seconds(1));
+        worker.fetched(&grant("first", worker.now.wall, 3600));
         assert_eq!(worker.token().0, "Bearer first");
     }
 }
@@ -194,7 +194,7 @@ fn of_all_workers_one_asks() {
     // The same holds for the renewal.
     let mut questions = 0;
     for worker in &mut workers {
-        worker.now = NOW + seconds(2900);
+        worker.now = START + seconds(2900);
         questions += usize::from(worker.poll().is_some());
         assert_eq!(worker.token().0, "Bearer first");
     }
@@ -208,7 +208,7 @@ fn a_worker_that_dies_with_its_question_is_replaced() {
     let mut other = Worker::new(&memory);
     assert!(other.poll().is_none());
     while other.wait().is_none() {}
-    assert!((NOW + seconds(7)..NOW + seconds(8)).contains(&other.now), "{:?}", other.now - NOW);
+    assert!((NOW + seconds(7)..NOW + seconds(8)).contains(&other.now.wall), "{:?}", other.now);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_failure_that_comes_late_does_not_end_anothers_question() {
     one.pass(Duration::from_millis(25));
     assert_eq!(one.access(), Got::Wait);
     assert!(one.poll().is_none(), "the other's question may still be answered");
-    other.fetched(&grant("first", other.now, 3600));
+    other.fetched(&grant("first", other.now.wall, 3600));
     one.pass(Duration::from_millis(25));
     assert_eq!(one.token().0, "Bearer first");
 }
@@ -262,7 +262,7 @@ fn a_token_that_service_bus_refuses_is_replaced_once() {
     assert!(one.wait().is_some() ^ other.wait().is_some());
     assert!(one.refused(stamp), "of the token that is being replaced");
     assert_eq!(one.events(), []);
-    one.fetched(&grant("second", one.now, 3600));
+    one.fetched(&grant("second", one.now.wall, 3600));
     let (value, second) = one.token();
     assert_eq!(value, "Bearer second");
     // Service Bus refuses that one too: asking again at once would help nobody.
@@ -296,41 +296,39 @@ fn a_refused_token_serves_others_until_its_successor_is_there() {
     one.pass(seconds(30));
     assert_eq!(one.access_after(Some(stamp)), Got::Wait);
     one.wait().unwrap();
-    one.fetched(&grant("second", one.now, 3600));
+    one.fetched(&grant("second", one.now.wall, 3600));
     assert_eq!(
         one.access_after(Some(stamp)),
         Got::Token("Bearer second".to_owned(), one.token().1)
     );
-    let wake = one.signer.wake().unwrap();
-    assert!(wake > one.now + seconds(2000), "no further renewal is due");
+    let wake = one.signer.wake(one.now).unwrap();
+    assert!(wake > seconds(2000), "no further renewal is due");
 }
 
 #[test]
-fn a_clock_that_is_set_back_holds_nobody_up() {
-    for back in [300, 3600] {
+fn a_wall_clock_that_is_set_holds_nobody_up_and_ends_no_rest() {
+    for hours in [-1, 1] {
+        let set = |worker: &mut Worker| {
+            let wall = worker.now.wall;
+            worker.now.wall = if hours < 0 { wall - seconds(3600) } else { wall + seconds(3600) };
+        };
         let mut worker = alone();
         worker.poll().unwrap();
         worker.fetched(&says("410", ""));
-        worker.now -= seconds(back);
-        assert!(worker.poll().is_some(), "{back}");
+        set(&mut worker);
+        assert!(worker.poll().is_none(), "{hours}: the service wants to be left alone");
+        worker.pass(seconds(5));
+        assert!(worker.poll().is_some(), "{hours}");
         let mut asking = alone();
         asking.poll().unwrap();
         let mut other = Worker::new(&asking.memory);
-        other.now -= seconds(back);
-        assert!(other.poll().is_some(), "{back}");
-        asking.now -= seconds(back);
-        assert_eq!(asking.access(), Got::Wait);
-        while asking.poll().is_none() {
-            asking.pass(Duration::from_millis(25));
-        }
-        assert!(asking.now < NOW - seconds(back) + seconds(8), "after the other's question");
+        set(&mut other);
+        assert!(other.poll().is_none(), "{hours}: the other's question may still be answered");
+        set(&mut asking);
+        asking.fetched(&grant("first", asking.now.wall, 3600));
+        other.pass(Duration::from_millis(25));
+        assert_eq!(other.token().0, "Bearer first");
     }
-    // Clocks that are read a moment apart are one.
-    let mut one = alone();
-    one.poll().unwrap();
-    let mut other = Worker::new(&one.memory);
-    other.now -= seconds(1);
-    assert!(other.poll().is_none());
 }
 
 #[test]
@@ -338,9 +336,9 @@ fn a_short_life_is_used_for_the_most_part() {
     let mut worker = alone();
     worker.poll().unwrap();
     worker.fetched(&grant("first", NOW, 2));
-    worker.now = NOW + Duration::from_millis(1500);
+    worker.now = START + Duration::from_millis(1500);
     assert_eq!(worker.token().0, "Bearer first");
     assert!(worker.poll().is_some(), "its renewal");
-    worker.now = NOW + Duration::from_millis(1900);
+    worker.now = START + Duration::from_millis(1900);
     assert_eq!(worker.access(), Got::Wait);
 }

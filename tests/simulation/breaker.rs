@@ -26,12 +26,9 @@ pub(crate) struct Breaker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Closed,
-    Open { since: Duration },
+    Open { since: Duration, span: Duration },
     Probing { since: Duration, by: By, healthy: Option<bool>, perhaps: bool },
 }
-
-/// By how much a clock must be set back to end a wait.
-const MOMENT: Duration = Duration::from_secs(5);
 
 impl Breaker {
     pub(crate) fn new(config: &DeliveryConfig) -> Option<Self> {
@@ -48,16 +45,16 @@ impl Breaker {
     }
 
     /// A send leaves. The epoch that it belongs to.
-    pub(crate) fn sent(&mut self, by: By, day: Duration) -> u32 {
-        let probe = Phase::Probing { since: whole_millis(day), by, healthy: None, perhaps: false };
+    pub(crate) fn sent(&mut self, by: By, now: Duration) -> u32 {
+        let probe = Phase::Probing { since: whole_millis(now), by, healthy: None, perhaps: false };
         match self.phase {
             Phase::Closed => {}
-            Phase::Open { since } => {
-                assert!(is_over(since, self.open_for, day), "a send to an open breaker: {self:?}");
+            Phase::Open { since, span } => {
+                assert!(is_over(since, span, now), "a send to an open breaker: {self:?}");
                 self.phase = probe;
             }
             Phase::Probing { since, .. } => {
-                assert!(is_over(since, self.probe_time, day), "a second probe: {self:?}");
+                assert!(is_over(since, self.probe_time, now), "a second probe: {self:?}");
                 self.epoch += 1;
                 self.phase = probe;
             }
@@ -92,16 +89,16 @@ impl Breaker {
     }
 
     /// Envoy has not sent it: that says nothing, and the next may probe.
-    pub(crate) fn not_sent(&mut self, by: By, day: Duration) {
+    pub(crate) fn not_sent(&mut self, by: By, now: Duration) {
         if let Phase::Probing { by: prober, .. } = self.phase
             && prober == by
         {
-            self.phase = Phase::Open { since: day.saturating_sub(self.open_for) };
+            self.phase = Phase::Open { since: now, span: Duration::ZERO };
         }
     }
 
     /// A worker says that it has opened.
-    pub(crate) fn opened(&mut self, day: Duration) {
+    pub(crate) fn opened(&mut self, now: Duration) {
         match self.phase {
             Phase::Closed => assert!(self.most >= self.failures, "opened too early: {self:?}"),
             Phase::Open { .. } => panic!("opened twice: {self:?}"),
@@ -109,7 +106,7 @@ impl Breaker {
                 assert_eq!(healthy, Some(false), "opened without a probe's failure: {self:?}");
             }
         }
-        self.begin(Phase::Open { since: whole_millis(day) });
+        self.begin(Phase::Open { since: whole_millis(now), span: self.open_for });
     }
 
     /// A worker says that it has closed.
@@ -122,15 +119,15 @@ impl Breaker {
     }
 
     /// A client is told that it is open, and when to come again.
-    pub(crate) fn refused(&self, retry_after: Option<u32>, day: Duration) {
+    pub(crate) fn refused(&self, retry_after: Option<u32>, now: Duration) {
         let (since, span) = match self.phase {
             Phase::Closed => panic!("refused by a closed breaker: {self:?}"),
-            Phase::Open { since } => (since, self.open_for),
+            Phase::Open { since, span } => (since, span),
             Phase::Probing { since, .. } => (since, self.probe_time),
         };
-        assert!(!is_over(since, span, day), "refused when the time is over: {self:?}");
+        assert!(!is_over(since, span, now), "refused when the time is over: {self:?}");
         let left = match self.phase {
-            Phase::Open { .. } => span - day.saturating_sub(since),
+            Phase::Open { .. } => span - now.saturating_sub(since),
             // Soon it will be known.
             _ => Duration::ZERO,
         };
@@ -153,10 +150,10 @@ impl Breaker {
 }
 
 /// Workers tell each other milliseconds.
-fn whole_millis(day: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(day.as_millis()).unwrap())
+fn whole_millis(now: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(now.as_millis()).unwrap())
 }
 
-fn is_over(since: Duration, span: Duration, day: Duration) -> bool {
-    since.saturating_sub(day) > MOMENT || day.saturating_sub(since) >= span
+fn is_over(since: Duration, span: Duration, now: Duration) -> bool {
+    now.saturating_sub(since) >= span
 }

@@ -98,18 +98,7 @@ impl World {
                 let deadline = delivery.time() + config.timeout;
                 let session = session.filter(|_| path == "/raw");
                 let history = History::default();
-                let clock_was_set = self.workers[worker].may_ring_late;
-                let entry = Entry {
-                    worker,
-                    body,
-                    session,
-                    first,
-                    second,
-                    deadline,
-                    clock_was_set,
-                    size,
-                    history,
-                };
+                let entry = Entry { worker, body, session, first, second, deadline, size, history };
                 self.ledger.open(id, entry);
                 size
             }
@@ -147,8 +136,7 @@ impl World {
         let now = self.workers[by.0].delivery.time();
         let (to, messages) = (broker::address(callout), broker::messages(callout));
         self.ledger.sent(by, (&to, &messages), callout, now);
-        let day = self.now();
-        let epoch = self.breaker(&to.0).map_or(0, |breaker| breaker.sent(by, day));
+        let epoch = self.breaker(&to.0).map_or(0, |breaker| breaker.sent(by, now));
         let ids = messages.iter().map(|message| message.id).collect::<Vec<_>>();
         self.tally.batches += u64::from(ids.len() > 1);
         self.budgets[by.0].sent(&ids, &to);
@@ -159,7 +147,7 @@ impl World {
             self.ledger.not_sent(&ids, reason);
             self.budgets[by.0].lost(&ids);
             if let Some(breaker) = self.breaker(&to.0) {
-                breaker.not_sent(by, day);
+                breaker.not_sent(by, now);
             }
             self.refuse(by, unknown);
             return false;
@@ -266,10 +254,10 @@ impl World {
             self.ledger.answered(by.1, ids, to, answer, steady);
             self.budgets[by.0].ended(ids, to, self.open[by.0].count);
             let healthy = status(answer).is_some_and(|status| status < 500) || no_session(answer);
-            let day = self.now();
+            let now = self.now().monotonic;
             if let Some(breaker) = self.breaker(&to.0) {
                 if is_over_limits(answer) {
-                    breaker.not_sent(by, day);
+                    breaker.not_sent(by, now);
                 } else if is_lost {
                     breaker.perhaps_ended(by, *epoch, healthy);
                 } else {
@@ -332,5 +320,5 @@ fn token_answer(world: &mut World) -> Answer {
     if world.rng.u8(0..10) == 0 {
         return answer("500");
     }
-    grant("a-token", world.now(), life)
+    grant("a-token", world.now().wall, life)
 }

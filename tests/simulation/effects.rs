@@ -71,7 +71,7 @@ impl World {
         {
             let (way, _) = self.ledger.destination(id, settlement.served);
             let breaker = self.breakers.get(way).unwrap_or_else(|| panic!("{way:?} has none"));
-            breaker.refused(retry_after, self.now());
+            breaker.refused(retry_after, self.now().monotonic);
             self.tally.breaker_refused += 1;
         }
         self.tally.told(reason);
@@ -93,12 +93,12 @@ impl World {
 
     fn tell(&mut self, worker: usize, event: &Event) {
         self.note(|| format!("w{worker}: {}", in_short(event)));
-        let day = self.now();
+        let now = self.now().monotonic;
         let namespace = event.namespace();
         let way = (namespace.as_str().to_owned(), namespace.cluster().to_owned());
         let breaker = self.breakers.get_mut(&way);
         match event {
-            Event::BreakerOpened { .. } => breaker.unwrap().opened(day),
+            Event::BreakerOpened { .. } => breaker.unwrap().opened(now),
             Event::BreakerClosed { .. } => breaker.unwrap().closed(),
             Event::Repeated { wait, .. } => {
                 let due = self.workers[worker].delivery.time() + *wait;

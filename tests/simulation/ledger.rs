@@ -27,10 +27,8 @@ pub(crate) struct Entry {
     pub(crate) session: Option<u32>,
     pub(crate) first: Address,
     pub(crate) second: Option<Address>,
-    /// In its worker's steady time, as all times here.
+    /// By the monotonic clock, as all times here.
     pub(crate) deadline: Duration,
-    /// Whether a clock that was set forward may have spoilt its time.
-    pub(crate) clock_was_set: bool,
     pub(crate) size: Bytes,
     pub(crate) history: History,
 }
@@ -127,13 +125,6 @@ impl Ledger {
         }
     }
 
-    /// The clock was set forward.
-    pub(crate) fn clock_was_set(&mut self) {
-        for entry in self.entries.values_mut() {
-            entry.clock_was_set = true;
-        }
-    }
-
     /// Envoy has not begun a callout.
     pub(crate) fn not_sent(&mut self, ids: &[u32], reason: Reason) {
         for id in ids {
@@ -210,7 +201,7 @@ impl Ledger {
         assert_eq!(*attempts, entry.history.attempts, "attempts of {id}");
         let forgotten = if entry.history.was_forgotten { GIVEN_UP } else { Duration::ZERO };
         let in_time = now <= entry.deadline + forgotten + SLACK;
-        assert!(in_time || entry.clock_was_set, "{id} is told at {now:?}: {entry:?}");
+        assert!(in_time, "{id} is told at {now:?}: {entry:?}");
         match outcome {
             Outcome::Accepted => {
                 let at = entry.destination(*served);

@@ -26,7 +26,7 @@ pub(crate) struct Setup {
     pub(crate) contention: u32,
     /// How many requests Envoy lets a cluster have, if not all.
     pub(crate) cluster_limit: Option<usize>,
-    /// Whether the clock of the day is set now and then.
+    /// Whether the wall clock is set now and then.
     pub(crate) jumps: bool,
     /// Of a thousand messages, those that fill a good part of a batch.
     pub(crate) large: u32,

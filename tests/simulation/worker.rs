@@ -16,8 +16,6 @@ pub(crate) struct Worker {
     pub(crate) exchanges: BTreeMap<StreamId, Exchange>,
     /// When Envoy calls, in time that no clock can change.
     pub(crate) rings_at: Option<Duration>,
-    /// Whether the clock was set forward since the timer was set, which is in real time.
-    pub(crate) may_ring_late: bool,
     alarm: Alarm,
 }
 
@@ -64,7 +62,6 @@ impl Worker {
             delivery: Delivery::new(Rc::clone(sender), shared, seed),
             exchanges: BTreeMap::new(),
             rings_at: Some(Duration::ZERO),
-            may_ring_late: false,
             alarm: Alarm::default(),
         }
     }
@@ -72,18 +69,14 @@ impl Worker {
     /// Envoy's timer has rung.
     pub(crate) fn has_rung(&mut self) {
         self.alarm.has_rung();
-        (self.rings_at, self.may_ring_late) = (None, false);
+        self.rings_at = None;
     }
 
     /// Sees to it that Envoy calls in time.
     pub(crate) fn arm(&mut self, real: Duration) {
         let wait = self.alarm.set(self.delivery.wake(), self.delivery.time());
         if let Some(wait) = wait {
-            (self.rings_at, self.may_ring_late) = (Some(real + wait), false);
+            self.rings_at = Some(real + wait);
         }
-    }
-
-    pub(crate) fn clock_was_set(&mut self) {
-        self.may_ring_late = self.rings_at.is_some();
     }
 }

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::delivery::{Answer, StreamId};
+use envoy_service_bus::time::Time;
 use fastrand::Rng;
 
 use super::breaker::{Breaker, By};
 use super::broker::{Broker, Way};
 use super::budget::Budget;
 use super::callouts::Sent;
-use super::common::NOW;
+use super::common::START;
 use super::ledger::Ledger;
 use super::memory::Contended;
 use super::replay::note;
@@ -39,7 +40,7 @@ pub(crate) struct World {
     pub(super) too_many: Option<u32>,
     /// Time that no clock can change.
     pub(super) real: Duration,
-    /// By how many milliseconds the clock of the day was set.
+    /// By how many milliseconds the wall clock was set.
     set: i64,
     pub(super) tally: Tally,
     to_come: BTreeMap<(Duration, u64), Happening>,
@@ -161,11 +162,11 @@ impl World {
         assert!(wake.is_none() || self.setup.fetches_tokens, "no rest: {wake:?}");
     }
 
-    /// The clock of the day.
-    pub(super) fn now(&self) -> Duration {
+    /// What both clocks say.
+    pub(super) fn now(&self) -> Time {
         let set = Duration::from_millis(self.set.unsigned_abs());
-        let unset = NOW + self.real;
-        if self.set < 0 { unset - set } else { unset + set }
+        let Time { wall, monotonic } = START + self.real;
+        Time { wall: if self.set < 0 { wall - set } else { wall + set }, monotonic }
     }
 
     pub(super) fn later(&mut self, wait: Duration, happening: Happening) {
@@ -209,10 +210,6 @@ impl World {
                 let seconds = one_of(&mut self.rng, &[-7200, -60, -6, -4, 1, 4, 60, 7200]);
                 self.set += seconds * 1000;
                 self.tally.clocks_set += 1;
-                if seconds > 0 {
-                    self.ledger.clock_was_set();
-                    self.workers.iter_mut().for_each(Worker::clock_was_set);
-                }
                 self.note(|| format!("the clock is set by {seconds} s"));
                 self.again(Duration::from_secs(10), Happening::SetClock);
             }

@@ -17,6 +17,7 @@ use envoy_service_bus::delivery::Callout;
 use envoy_service_bus::json;
 use envoy_service_bus::reply::Reply;
 use envoy_service_bus::template::Attributes;
+use envoy_service_bus::time::Time;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -73,7 +74,8 @@ pub(crate) fn execute(options: &Options, as_json: bool) -> Result<Completion, Fa
         ),
     };
     let world = World {
-        now: options.now.unwrap_or_else(time::now),
+        // No time passes but what delivery waits for.
+        now: Time { wall: options.now.unwrap_or_else(time::now), monotonic: Duration::ZERO },
         attributes: Attributes { jwt: claims, source_address: Some(options.source.clone()) },
         found: options.found.as_deref().map(input::read_bytes).transpose()?,
     };

@@ -14,12 +14,13 @@ use envoy_service_bus::headers::Headers;
 use envoy_service_bus::reply::Reply;
 use envoy_service_bus::shared::Shared;
 use envoy_service_bus::template::Attributes;
+use envoy_service_bus::time::Time;
 
 use super::request::Request;
 
 /// What surrounds a request.
 pub(super) struct World {
-    pub(super) now: Duration,
+    pub(super) now: Time,
     pub(super) attributes: Attributes,
     /// What a lookup finds.
     pub(super) found: Option<Vec<u8>>,
@@ -109,7 +110,7 @@ fn deliver(
     mut delivery: Delivery,
     exchange: &mut Exchange,
     success: &Success,
-    mut now: Duration,
+    mut now: Time,
 ) -> Option<(Callout, Option<Reply>)> {
     let mut sent = None;
     loop {
@@ -129,7 +130,7 @@ fn deliver(
             Some(Effect::Forget(_) | Effect::Tell(_)) => {}
             // A batch waits for company.
             None => {
-                now = now.saturating_add(delivery.wake()?.max(Duration::from_millis(1)));
+                now += delivery.wake()?.max(Duration::from_millis(1));
                 delivery.tick(now);
             }
         }
