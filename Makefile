@@ -120,7 +120,7 @@ demo-orders: needs-redis build tools worker $(PACKAGES) $(NEWEST_ENVOY) ## Follo
 run: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Start Envoy and the emulator, and stay up until Ctrl-C
 	@$(SCRIPT) tests/demo.py --envoy=$(NEWEST_ENVOY) --stay
 
-# What of Node is needed to make and to check what is released; nothing else needs it.
+# What of Node is needed to make what is released, binaryen's wasm-opt; nothing else needs it.
 NODE_TOOLS := target/node/installed
 PACKAGED := target/package
 
@@ -129,33 +129,41 @@ PACKAGED := target/package
 GO ?= go
 GO_MODULE := tests/control-planes
 CONTROL_PLANES := target/control-planes/built
-CONTROL_PLANE_SOURCES := $(addprefix $(GO_MODULE)/,go.mod go.sum discovery/main.go validate/main.go)
+DEFINITIONS := target/control-planes/share/definitions/made
+CONTROL_PLANE_TESTS := PYTHONPATH=tests/e2e $(VENV)/bin/python -m pytest -c tests/e2e/pytest.ini --rootdir $(GO_MODULE) $(GO_MODULE)
 
 .PHONY: test-control-planes
-test-control-planes: needs-go needs-node build tools command package $(CONTROL_PLANES) $(PACKAGES) $(ENVOYS) ## Let real control planes read the manifests (needs Go and npm)
-	PYTHONPATH=tests/e2e $(VENV)/bin/python -m pytest -c tests/e2e/pytest.ini --rootdir $(GO_MODULE) $(GO_MODULE) \
-	  $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+test-control-planes: needs-go needs-node build tools command package $(CONTROL_PLANES) $(DEFINITIONS) $(PACKAGES) $(ENVOYS) ## Let real control planes read the manifests (needs Go and npm)
+	$(CONTROL_PLANE_TESTS) $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
-$(CONTROL_PLANES): $(CONTROL_PLANE_SOURCES) | needs-go
-	@echo "make: Istio, Envoy Gateway and Helm are built from their sources: the first time some 15 minutes on two cores, then seconds"
-	@mkdir -p $(@D)/share/definitions
-	cd $(GO_MODULE) && $(GO) build -o $(CURDIR)/$(@D)/ ./discovery ./validate $$($(GO) list tool)
-	cd $(GO_MODULE) && istio=$$($(GO) list -m -f '{{.Dir}}' istio.io/istio) && \
-	gateway=$$($(GO) list -m -f '{{.Dir}}' github.com/envoyproxy/gateway)/charts/gateway-helm/charts/crds/crds && \
-	install -m 644 "$$istio/tools/packaging/common/envoy_bootstrap.json" $(CURDIR)/$(@D)/share && \
-	install -m 644 "$$istio/manifests/charts/base/files/crd-all.gen.yaml" \
-	  "$$gateway/gatewayapi-crds.yaml" "$$gateway"/generated/*.yaml $(CURDIR)/$(@D)/share/definitions
+$(CONTROL_PLANES): $(addprefix $(GO_MODULE)/,go.mod go.sum discovery/main.go) | needs-go
+	@echo "make: building Istio, Envoy Gateway and Helm from their sources: the first time some 15 minutes on two cores"
+	cd $(GO_MODULE) && $(GO) build -o $(CURDIR)/$(@D)/ ./discovery $$($(GO) list tool)
 	@touch $@
 
-.PHONY: package test-package package-check check-manifests
+$(DEFINITIONS): $(addprefix $(GO_MODULE)/,go.mod go.sum validate/main.go) | needs-go
+	@echo "make: building what an API server checks resources with: the first time some 2 minutes on two cores"
+	@mkdir -p $(@D)
+	cd $(GO_MODULE) && $(GO) build -o $(CURDIR)/target/control-planes/ ./validate
+	cd $(GO_MODULE) && istio=$$($(GO) list -m -f '{{.Dir}}' istio.io/istio) && \
+	gateway=$$($(GO) list -m -f '{{.Dir}}' github.com/envoyproxy/gateway)/charts/gateway-helm/charts/crds/crds && \
+	install -m 644 "$$istio/tools/packaging/common/envoy_bootstrap.json" $(CURDIR)/$(@D)/.. && \
+	install -m 644 "$$istio/manifests/charts/base/files/crd-all.gen.yaml" \
+	  "$$gateway/gatewayapi-crds.yaml" "$$gateway"/generated/*.yaml $(CURDIR)/$(@D)
+	@touch $@
+
+.PHONY: package test-package package-check check-manifests manifests
 package: toolchain $(NODE_TOOLS) ## Make what is released in target/package: module, image, checksums (needs npm)
 	$(PYTHON) .ci/package.py --wasm-opt=target/node/node_modules/.bin/wasm-opt --build-dir=target/package-build $(PACKAGED)
 
 test-package: package build tools $(PACKAGES) $(ENVOYS) ## Test what `make package` makes
 	$(VENV)/bin/python -m pytest tests/e2e/test_package.py --package=$(PACKAGED) $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
 
-check-manifests: $(NODE_TOOLS) ## Hold the manifests to the published schemas (needs npm)
-	@cp .ci/check-manifests.mjs target/node && cd target/node && node check-manifests.mjs $(CURDIR)
+check-manifests: $(DEFINITIONS) $(PACKAGES) ## Hold the manifests to the definitions of their kinds, as an API server does (needs Go)
+	$(CONTROL_PLANE_TESTS)/test_manifests.py $(PYTEST)
+
+manifests: $(CONTROL_PLANES) $(PACKAGES) ## Make the manifests under envoy/ anew with the chart (needs Go)
+	$(VENV)/bin/python $(GO_MODULE)/chart.py target/control-planes/helm
 
 package-check: package ## Make the package again in another place, and compare
 	@other=$$(mktemp -d) && trap 'rm -rf "$$other"' EXIT && \

@@ -23,6 +23,7 @@ NOBODY = "registry.example.com"
 FILES = {
     "istio-filter": ["istio/service-bus.yaml", "istio/filter.yaml"],
     "istio-plugins": ["istio/service-bus.yaml", "istio/sender-and-gate.yaml"],
+    "istio-extensions": ["istio/service-bus.yaml", "istio/traffic-extension.yaml"],
     "higress": ["higress/service-bus.yaml"],
     "envoy-gateway": [
         f"envoy-gateway/{name}.yaml" for name in ("gateway", "service-bus", "filter")
