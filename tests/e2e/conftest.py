@@ -35,6 +35,7 @@ SHARED = (
     "mode",
     "passing_gateway",
     "retrying_gateway",
+    "batching",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -25,14 +26,25 @@ OF_SESSIONS = {
 }
 
 
-@pytest.fixture
-def batching(
-    launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator
-) -> Iterator[Envoy]:
-    """One worker whose batches leave when the send before them ends, and not before."""
+@pytest.fixture(scope="module")
+def with_batches(configure: Callable[[], GatewayConfiguration]) -> GatewayConfiguration:
+    """Batches that leave when the send before them ends, and not before."""
     batch = {"max_messages": 100, "linger": "8s"}
     made = configure().add_plugin_routes([OF_SESSIONS])
-    yield launch(made.merge_plugin({"delivery": {"batch": batch}}), concurrency=1)
+    return made.merge_plugin({"delivery": {"batch": batch}})
+
+
+@pytest.fixture(scope="module")
+def batching(
+    envoy_binary: Path,
+    with_batches: GatewayConfiguration,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Envoy]:
+    """One worker with batches, for all tests."""
+    gateway = Envoy(envoy_binary, with_batches, tmp_path_factory.mktemp("gateway"), concurrency=1)
+    yield gateway
+    gateway.check_vms()
+    gateway.stop()
 
 
 Part = tuple[str, list[tuple[str, str]], bytes]
@@ -44,13 +56,14 @@ def waiting(
 ) -> Iterator[list[http1.Connection]]:
     """Clients whose requests all arrive while the first of them is on its way."""
     emulator.arm({"delay": "500ms"}, operation="send", count=1)
+    before = callouts(gateway)
     with ExitStack() as stack:
         clients = [stack.enter_context(http1.Connection(gateway.port)) for _ in parts]
         for client, (path, headers, body) in zip(clients, parts, strict=True):
             fields = [*headers, ("content-length", str(len(body)))]
             client.send(http1.head("POST", path, fields) + body)
             if client is clients[0]:
-                gateway.wait_until(lambda: callouts(gateway) == 1, "first message")
+                gateway.wait_until(lambda: callouts(gateway) == before + 1, "first message")
         yield clients
 
 
@@ -77,20 +90,24 @@ def test_what_arrives_meanwhile_leaves_together(batching: Envoy, emulator: Emula
     assert bodies == {f"body {n}" for n in range(10)}
 
 
-def test_the_sizes_of_batches_are_a_histogram(batching: Envoy, emulator: Emulator) -> None:
-    for answer in together(batching, emulator, plain(*[b"x"] * 10)):
+def test_the_sizes_of_batches_are_a_histogram(
+    launch, with_batches: GatewayConfiguration, emulator: Emulator
+) -> None:
+    # One that has sent nothing before.
+    gateway: Envoy = launch(with_batches, concurrency=1)
+    for answer in together(gateway, emulator, plain(*[b"x"] * 10)):
         assert_accepted(answer)
     # A message that leaves by itself is no batch.
     namespace = '{namespace="sbemulatorns_servicebus_windows_net"}'
     expected = {f"service_bus_batch_messages_count{namespace} 1"}
 
     def recorded() -> bool:
-        lines = batching.admin("/stats/prometheus?filter=batch_messages").split("\n")
+        lines = gateway.admin("/stats/prometheus?filter=batch_messages").split("\n")
         return expected <= set(lines)
 
     # Envoy merges the workers' histograms from time to time.
-    batching.wait_until(recorded, "one batch")
-    text = batching.admin("/stats/prometheus?filter=batch_messages")
+    gateway.wait_until(recorded, "one batch")
+    text = gateway.admin("/stats/prometheus?filter=batch_messages")
     total = re.search(r"^service_bus_batch_messages_sum\{.*\} (\S+)$", text, re.MULTILINE)
     assert total and 8.5 <= float(total[1]) <= 9.5, text
 
