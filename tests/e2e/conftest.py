@@ -27,17 +27,6 @@ Launch = Callable[..., Envoy]
 # Groups of tests/needs.py, by the fixtures that start what they name.
 NEEDED_BY = {"shared_order_parts": "redis", "shared_browser": "browser"}
 
-# Envoys that serve many tests. Each is started once, so these tests run in one of the processes.
-SHARED = (
-    "shared_order_gateway",
-    "shared_broker_gateway",
-    "shared_gateway",
-    "mode",
-    "passing_gateway",
-    "retrying_gateway",
-    "batching",
-)
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("real Envoy")
@@ -52,13 +41,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Names the tests that run one after the other where pytest runs several at a time."""
+    """Lets tests that share an Envoy run in one process: it is started once."""
     for item in items:
-        fixture = next((name for name in SHARED if name in item.fixturenames), None)
-        if fixture:
+        if fixture := shared_envoy(item):
             own = item.callspec.params
             parts = [fixture, envoy.version(own["envoy_binary"]), own.get(fixture)]
-            item.add_marker(pytest.mark.xdist_group("-".join(filter(None, parts))))
+            item.add_marker(pytest.mark.xdist_group("-".join(map(str, filter(None, parts)))))
+
+
+def shared_envoy(item: pytest.Item) -> str | None:
+    """The fixture whose Envoy the test shares with others."""
+    for name in item.fixturenames:
+        for definition in item._fixtureinfo.name2fixturedefs.get(name, ()):
+            if definition.scope != "function" and "envoy_binary" in definition.argnames:
+                return name
+    return None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -13,9 +13,7 @@ def hold_by(mode: str, configuration: GatewayConfiguration, most_bytes: int) -> 
         return
     # These are for gateways that cannot set the field, such as Istio's.
     del configuration.wasm["allow_on_headers_stop_iteration"]
-    configuration.add_filter(
-        configuration.gate() if mode == "gate" else buffer_filter(most_bytes)
-    )
+    configuration.add_filter(configuration.gate() if mode == "gate" else buffer_filter(most_bytes))
     configuration.merge_plugin({"header_mode": "continue"})
 
 
