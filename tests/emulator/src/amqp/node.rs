@@ -27,6 +27,17 @@ pub struct Address {
 }
 
 impl Address {
+    /// The `$management` of an entity.
+    #[must_use]
+    pub fn management(entity: &str, part: SubQueue) -> Self {
+        let mut path: Vec<String> = entity.split('/').map(str::to_owned).collect();
+        if part == SubQueue::DeadLetter {
+            path.push("$DeadLetterQueue".to_owned());
+        }
+        path.push("$management".to_owned());
+        Self { path, entity: entity.to_owned(), place: Place::Management(part) }
+    }
+
     /// Reads `amqps://host:port/queue`, `/queue` or `queue`, with `/$DeadLetterQueue` and
     /// `/$management`. `None` if a segment is empty or no UTF-8.
     #[must_use]

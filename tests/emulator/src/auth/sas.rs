@@ -136,7 +136,10 @@ fn decode(text: &str) -> Option<String> {
 fn covers(signed: &str, resource: Resource<'_>) -> bool {
     let Some(uri) = decode(signed) else { return false };
     let Some((scheme, rest)) = uri.split_once("://") else { return false };
-    if !["https", "http", "sb"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    if !["https", "http", "sb", "amqp", "amqps"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
         return false;
     }
     let rest = rest.split('?').next().unwrap_or(rest);

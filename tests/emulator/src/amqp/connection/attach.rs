@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::link::{Accepts, End, Link, Receives, Reply, Sends, Source, Target};
 use super::output::Output;
-use super::session::Session;
+use super::session::{FIRST_ID, Session};
 use super::{Connection, Failure, MAX_LINKS};
 use crate::amqp::codec::Value;
 use crate::amqp::error::{AmqpError, condition};
@@ -205,7 +205,7 @@ impl Connection {
         let Some(mut link) = session.links.remove(&handle) else {
             return Err(unattached(handle));
         };
-        session.unsettled.retain(|_, unsettled| unsettled.handle != handle);
+        session.forget(handle);
         if let End::Receives(Receives { partial: Some(partial), .. }) = &link.end {
             self.partial_bytes = self.partial_bytes.saturating_sub(partial.payload.len());
         }
@@ -227,9 +227,9 @@ impl Connection {
         let Self { sessions, output, .. } = self;
         let Some(session) = sessions.get_mut(&channel) else { return Ok(()) };
         // Before the client has seen our begin, it counts from our first transfer.
-        let next = flow.next_incoming_id.unwrap_or(1);
-        let end = next.wrapping_add(flow.incoming_window);
-        session.remote_window = end.wrapping_sub(session.next_outgoing_id);
+        let next = flow.next_incoming_id.unwrap_or(FIRST_ID);
+        let in_flight = session.next_outgoing_id.wrapping_sub(next);
+        session.remote_window = flow.incoming_window.saturating_sub(in_flight);
         session.flush(output);
         let Some(handle) = flow.handle else {
             if flow.echo {
@@ -241,12 +241,9 @@ impl Connection {
         let credit = flow.link_credit.unwrap_or(0);
         match &mut link.end {
             End::Sends(sends) => {
-                let end = flow.delivery_count.unwrap_or(0).wrapping_add(credit);
-                sends.credit = end.wrapping_sub(sends.delivery_count);
-                // More than the client can mean: it has not seen all deliveries and takes back credit.
-                if sends.credit > u32::MAX / 2 {
-                    sends.credit = 0;
-                }
+                let seen = flow.delivery_count.unwrap_or(0);
+                let in_flight = sends.delivery_count.wrapping_sub(seen);
+                sends.credit = credit.saturating_sub(in_flight);
                 sends.drain |= flow.drain;
                 if flow.echo && !flow.drain {
                     let state = sends.state(handle, false);
@@ -254,7 +251,7 @@ impl Connection {
                 }
             }
             End::Accepts(accepts) => {
-                accepts.credit = flow.delivery_count.unwrap_or(0).wrapping_add(credit);
+                accepts.credit = credit;
                 accepts.drain = flow.drain;
             }
             End::Receives(_) if flow.echo => session.grant_credit(handle, output),

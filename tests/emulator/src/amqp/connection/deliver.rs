@@ -17,7 +17,8 @@ impl Connection {
         let max_message_size = self.service.tier().max_message_bytes();
         let Self { sessions, output, .. } = self;
         for session in sessions.values_mut().filter(|session| !session.is_ended()) {
-            let handles: Vec<u32> = session.links.keys().copied().collect();
+            let waiting = session.links.iter().filter(|(_, link)| link.waits());
+            let handles: Vec<u32> = waiting.map(|(handle, _)| *handle).collect();
             for handle in handles {
                 session.try_accept(handle, max_message_size, output, now);
                 while session.deliver_one(handle, output, now) {}
@@ -111,6 +112,17 @@ impl Session {
             && responses.len() < MAX_RESPONSES
         {
             responses.push_back(response);
+        }
+    }
+}
+
+impl super::link::Link {
+    /// Whether the client waits for anything from this end.
+    fn waits(&self) -> bool {
+        match &self.end {
+            End::Sends(sends) => sends.credit > 0 || sends.drain,
+            End::Accepts(_) => true,
+            End::Receives(_) | End::Detached => false,
         }
     }
 }

@@ -12,6 +12,8 @@ mod reply;
 mod request;
 mod session;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::collections::BTreeMap;
@@ -34,7 +36,7 @@ pub(in crate::amqp) use settle::{modified, settle_error};
 /// Sessions that a connection may have, as in Azure.
 const MAX_CHANNEL: u16 = 4999;
 /// Links that a connection may have over all its sessions.
-const MAX_LINKS: usize = 5000;
+const MAX_LINKS: usize = 1000;
 /// Parts of messages that a connection may have sent without their end.
 const MAX_PARTIAL_BYTES: usize = 16 * 1024 * 1024;
 /// With so much to be written, nothing more is read or delivered.

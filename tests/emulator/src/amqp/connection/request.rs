@@ -124,11 +124,7 @@ impl Connection {
         now: Timestamp,
     ) -> Bytes {
         let operation = request.text("operation").unwrap_or_default();
-        let address = Address {
-            path: entity.path().split('/').map(str::to_owned).collect(),
-            entity: entity.path().to_owned(),
-            place: Place::Management(part),
-        };
+        let address = Address::management(entity.path(), part);
         let right = management::right(operation);
         let trusted = self.service.trusted().lock();
         let granted = self.tokens.authorize(&address, right, &self.host, &trusted, now);

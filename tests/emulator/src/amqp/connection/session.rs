@@ -14,6 +14,9 @@ use crate::broker::{QueueEntity, SubQueue, Timestamp};
 /// Transfers that a client may send before this end says how many more.
 pub(super) const WINDOW: u32 = 5000;
 
+/// The number of this end's first transfer.
+pub(super) const FIRST_ID: u32 = 1;
+
 /// A session.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -25,7 +28,8 @@ pub(super) struct Session {
     next_delivery_id: u32,
     pub(super) links: BTreeMap<u32, Link>,
     pub(super) unsettled: BTreeMap<u32, Unsettled>,
-    outbox: VecDeque<(Value, Vec<u8>)>,
+    /// Transfers that wait for the client's window, with the handles of their links.
+    outbox: VecDeque<(u32, Value, Vec<u8>)>,
     ended: bool,
 }
 
@@ -45,7 +49,7 @@ impl Session {
             channel,
             next_incoming_id,
             incoming_window: WINDOW,
-            next_outgoing_id: 1,
+            next_outgoing_id: FIRST_ID,
             remote_window,
             next_delivery_id: 1,
             links: BTreeMap::new(),
@@ -98,10 +102,17 @@ impl Session {
         if let Some(link) = self.links.get_mut(&handle) {
             link.release(now);
             link.end = End::Detached;
+            link.grant = None;
         }
-        self.unsettled.retain(|_, unsettled| unsettled.handle != handle);
+        self.forget(handle);
         let detach = vec![Value::Uint(handle), Value::Boolean(true), error.to_value()];
         output.send(self.channel, &Value::described_list(0x16, detach), b"");
+    }
+
+    /// Nothing of a link is to be sent or settled any more.
+    pub(super) fn forget(&mut self, handle: u32) {
+        self.unsettled.retain(|_, unsettled| unsettled.handle != handle);
+        self.outbox.retain(|(other, ..)| *other != handle);
     }
 
     /// Whether a delivery can go out now. Only then is a message taken from the broker.
@@ -135,7 +146,8 @@ impl Session {
                 [Value::Null, Value::Null, Value::Boolean(settled), more]
             });
             first = false;
-            self.outbox.push_back((Value::described_list(0x14, fields), chunk.to_vec()));
+            let transfer = Value::described_list(0x14, fields);
+            self.outbox.push_back((handle, transfer, chunk.to_vec()));
         }
         self.flush(output);
         delivery_id
@@ -144,7 +156,7 @@ impl Session {
     /// Sends what the client's window allows.
     pub(super) fn flush(&mut self, output: &mut Output) {
         while self.remote_window > 0 {
-            let Some((transfer, payload)) = self.outbox.pop_front() else { return };
+            let Some((_, transfer, payload)) = self.outbox.pop_front() else { return };
             output.send(self.channel, &transfer, &payload);
             self.remote_window -= 1;
             self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
