@@ -105,6 +105,10 @@ pub struct Delivery {
     bytes: usize,
     /// Parcels that are sent again.
     repeated: usize,
+    /// Parts of refused batches that wait for their turn.
+    parts: BTreeSet<ParcelId>,
+    /// Parts of refused batches that are being sent.
+    parts_on_their_way: usize,
     effects: VecDeque<Effect>,
 }
 
@@ -127,6 +131,7 @@ enum Purpose {
 enum Timer {
     Lane(LaneId),
     Retry(ParcelId),
+    Part(ParcelId),
 }
 
 /// How long after its timeout a callout may still be answered.
@@ -155,6 +160,8 @@ impl Delivery {
             open: 0,
             bytes: 0,
             repeated: 0,
+            parts: BTreeSet::new(),
+            parts_on_their_way: 0,
             effects: VecDeque::new(),
         }
     }
@@ -230,6 +237,7 @@ impl Delivery {
             }
             Purpose::Token { way } => self.token_refused(way, error),
         }
+        self.send_parts();
     }
 
     /// A callout ended.
@@ -237,6 +245,7 @@ impl Delivery {
         self.time = now;
         let Some(Attempt { purpose, .. }) = self.attempts.remove(&attempt) else { return };
         self.conclude(purpose, answer);
+        self.send_parts();
     }
 
     fn conclude(&mut self, purpose: Purpose, answer: Answer) {
@@ -259,6 +268,7 @@ impl Delivery {
             self.timers.pop_first();
             match timer {
                 Timer::Retry(parcel) => self.send(parcel),
+                Timer::Part(part) => self.expire_part(part),
                 Timer::Lane(lane) => {
                     let now = self.time.monotonic;
                     let parcel = self.lanes.as_mut().and_then(|lanes| lanes.lingered(lane, now));
@@ -269,6 +279,7 @@ impl Delivery {
         if self.patrol.is_some_and(|patrol| patrol <= self.time.monotonic) {
             self.give_up_the_forgotten();
         }
+        self.send_parts();
     }
 
     /// An answer that Envoy does not bring would keep its client waiting for ever.

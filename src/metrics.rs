@@ -196,7 +196,7 @@ pub fn changes(event: &Event) -> [Option<(NamespaceMetric, u64)>; 3] {
             let batch = (*messages > 1).then_some((M::BatchMessages, wide(*messages)));
             [Some((M::Callouts, 1)), Some((M::BytesSent, wide(*bytes))), batch]
         }
-        Event::Repeated { .. } => one(M::Retries),
+        Event::Repeated { .. } | Event::Halved { .. } => one(M::Retries),
         Event::FellBack { .. } => one(M::Fallbacks),
         Event::BreakerOpened { .. } => {
             [Some((M::BreakerOpened, 1)), Some((M::BreakerOpen, 1)), None]

@@ -25,6 +25,11 @@ pub enum Event {
         /// How long it waits.
         wait: Duration,
     },
+    /// A part of a batch that was refused for one of its messages is sent.
+    Halved {
+        /// Where it goes.
+        namespace: Namespace,
+    },
     /// A message goes to its second destination.
     FellBack {
         /// The namespace that it goes to now.
@@ -56,6 +61,7 @@ impl Event {
             Self::Sent { namespace, .. }
             | Self::Repeated { namespace, .. }
             | Self::FellBack { namespace }
+            | Self::Halved { namespace }
             | Self::BreakerOpened { namespace }
             | Self::BreakerClosed { namespace }
             | Self::Credentials { namespace, .. } => namespace,

@@ -34,6 +34,17 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// How long its callout may take if it travels alone. One that goes to a second destination
+    /// even when this one has no answer leaves that one its time.
+    fn timeout(&self, now: Duration, attempt_timeout: Duration) -> Duration {
+        let left = self.deadline.saturating_sub(now).min(attempt_timeout);
+        let half = self.halfway.saturating_sub(now);
+        let takes_over = half < left
+            && half >= Duration::from_millis(1)
+            && self.second(Reason::OutcomeUnknown).is_some();
+        if takes_over { half } else { left }
+    }
+
     /// The destination that takes over after a failure, if one does.
     pub(super) fn second(&self, reason: Reason) -> Option<&Rc<Fallback>> {
         let fallback = self.fallback.as_ref()?;
@@ -82,6 +93,8 @@ pub(super) struct Parcel {
     pub(super) waited_for_token: bool,
     /// Whether it is to be sent again, or is being.
     pub(super) repeated: bool,
+    /// Whether it is part of a batch that was refused, and on its way or to be sent again.
+    pub(super) part: bool,
     /// How its last callout has failed.
     pub(super) last: Option<Failure>,
 }
@@ -99,6 +112,7 @@ impl Parcel {
             refused: None,
             waited_for_token: false,
             repeated: false,
+            part: false,
             last: None,
         }
     }
@@ -119,13 +133,43 @@ impl Parcel {
         self.jobs.iter().map(|job| job.deadline).min()
     }
 
-    /// How long a callout may take that leaves a second destination its time, for a job that goes
-    /// there even when this one has no answer.
-    pub(super) fn before_halfway(&self, now: Duration) -> Option<Duration> {
-        let takes_over = |job: &&Job| job.second(Reason::OutcomeUnknown).is_some();
-        let left = |job: &Job| job.halfway.saturating_sub(now);
-        let most = self.jobs.iter().filter(takes_over).map(left);
-        most.filter(|left| *left >= Duration::from_millis(1)).min()
+    /// How long its callout may take.
+    pub(super) fn timeout(&self, now: Duration, attempt_timeout: Duration) -> Option<Duration> {
+        self.jobs.iter().map(|job| job.timeout(now, attempt_timeout)).min()
+    }
+
+    /// Takes out those with so little time left that they would cut the callout of the others to
+    /// less than half, and make it doubtful whether those are stored.
+    pub(super) fn take_short(&mut self, now: Duration, attempt_timeout: Duration) -> Option<Self> {
+        if self.jobs.len() < 2 {
+            return None;
+        }
+        let timeout = |job: &Job| job.timeout(now, attempt_timeout);
+        let longest = self.jobs.iter().map(timeout).max()?;
+        let short = self.remove(|job| timeout(job).saturating_mul(2) < longest);
+        if short.is_empty() {
+            return None;
+        }
+        Some(Self {
+            sends: self.sends,
+            second_chances: self.second_chances,
+            refused: self.refused,
+            waited_for_token: self.waited_for_token,
+            repeated: self.repeated,
+            part: self.part,
+            last: self.last.clone(),
+            ..Self::new(short, self.way, Rc::clone(&self.entity))
+        })
+    }
+
+    /// Two halves of a batch that was refused for one of its messages.
+    pub(super) fn halves(&mut self) -> [Self; 2] {
+        let mut first = std::mem::take(&mut self.jobs);
+        let second = first.split_off(first.len().div_ceil(2));
+        [first, second].map(|jobs| Self {
+            sends: self.sends,
+            ..Self::new(jobs, self.way, Rc::clone(&self.entity))
+        })
     }
 
     /// Headers and body of its callout.

@@ -60,7 +60,11 @@ impl Delivery {
             });
             self.fail_job(job, failure);
         }
-        let Some(deadline) = parcel.deadline() else { return self.end(parcel) };
+        let attempt_timeout = self.sender.delivery.attempt_timeout;
+        while let Some(short) = parcel.take_short(now, attempt_timeout) {
+            self.send_short(short);
+        }
+        let Some(timeout) = parcel.timeout(now, attempt_timeout) else { return self.end(parcel) };
         let Some(way) = self.ways.get_mut(parcel.way) else { return self.end(parcel) };
         let (time, shared) = (self.time, self.shared.as_ref());
         let access = way.signer.access(&parcel.entity.path, parcel.refused, time, shared);
@@ -91,8 +95,6 @@ impl Delivery {
                 }
             },
         };
-        let timeout = self.sender.delivery.attempt_timeout.min(deadline.saturating_sub(now));
-        let timeout = timeout.min(parcel.before_halfway(now).unwrap_or(timeout));
         let packed = parcel.packed();
         let bytes = packed.1.len();
         let namespace = Namespace(Rc::clone(&way.destination));
@@ -175,7 +177,7 @@ impl Delivery {
         } else if again {
             self.repeat(id, parcel, failure, wish);
         } else if parcel.jobs.len() > 1 && is_of_content(failure.reason) {
-            self.split(parcel);
+            self.halve(parcel);
         } else {
             self.fail(parcel, &failure);
         }
@@ -204,15 +206,71 @@ impl Delivery {
         renewed && parcel.second_chances < chances
     }
 
-    /// Each message of a refused batch by itself, so that a bad one fails alone.
-    fn split(&mut self, mut parcel: Parcel) {
-        let (way, entity, sends) = (parcel.way, Rc::clone(&parcel.entity), parcel.sends);
-        let jobs = std::mem::take(&mut parcel.jobs);
+    /// Sends those on their own that have little time left.
+    fn send_short(&mut self, mut short: Parcel) {
+        self.repeated += usize::from(short.repeated);
+        self.parts_on_their_way += usize::from(short.part);
+        self.drop_copy_of_one(&mut short);
+        self.send_new(Some(short));
+    }
+
+    /// Has the halves of a refused batch sent again, so that in the end a bad message fails alone.
+    fn halve(&mut self, mut parcel: Parcel) {
+        let halves = parcel.halves();
         self.end(parcel);
-        for mut job in jobs {
-            self.drop_copy(&mut job);
-            let alone = Parcel::new(vec![job], way, Rc::clone(&entity));
-            self.send_new(Some(Parcel { sends, ..alone }));
+        for mut half in halves {
+            self.drop_copy_of_one(&mut half);
+            let id = ParcelId(self.next_id());
+            if let Some(deadline) = half.deadline() {
+                self.timers.insert((deadline, Timer::Part(id)));
+            }
+            self.parcels.insert(id, half);
+            self.parts.insert(id);
+        }
+    }
+
+    /// Sends parts of refused batches, as many as the retry budget lets: a client who sends bad
+    /// messages must not take the others' place. One at a time may always go.
+    pub(super) fn send_parts(&mut self) {
+        let retries = self.sender.delivery.retries;
+        while let Some(&id) = self.parts.first() {
+            let callouts = self.parcels.len().saturating_sub(self.parts.len());
+            let affordable = retries.affords(self.repeated, callouts);
+            if self.parts_on_their_way > 0 && !affordable {
+                return;
+            }
+            self.parts.remove(&id);
+            let Some(part) = self.parcels.get_mut(&id) else { continue };
+            (part.repeated, part.part) = (true, true);
+            self.repeated += 1;
+            self.parts_on_their_way += 1;
+            let way = self.ways.get(part.way).map(|way| Rc::clone(&way.destination));
+            if let Some(destination) = way {
+                self.tell(Event::Halved { namespace: Namespace(destination) });
+            }
+            self.send(id);
+        }
+    }
+
+    /// Tells those whose time is over before their part could be sent.
+    pub(super) fn expire_part(&mut self, id: ParcelId) {
+        let now = self.time.monotonic;
+        let Some(part) = self.parcels.get_mut(&id).filter(|_| self.parts.contains(&id)) else {
+            return;
+        };
+        let late = part.remove(|job| is_late(job, now));
+        match part.deadline() {
+            Some(deadline) => {
+                self.timers.insert((deadline, Timer::Part(id)));
+            }
+            None => {
+                self.parts.remove(&id);
+                self.parcels.remove(&id);
+            }
+        }
+        for job in late {
+            let failure = Failure::new(Reason::Overloaded, "could not be sent again in time");
+            self.fail_job(job, failure);
         }
     }
 
@@ -229,7 +287,8 @@ impl Delivery {
         let others = self.repeated.saturating_sub(usize::from(parcel.repeated));
         parcel.sends += 1;
         // This parcel is not among those that are kept at the moment.
-        let affordable = retries.affords(others, self.parcels.len() + 1);
+        let callouts = self.parcels.len().saturating_sub(self.parts.len()) + 1;
+        let affordable = retries.affords(others, callouts);
         if parcel.sends > retries.max || !affordable {
             return self.fail(parcel, &failure);
         }
@@ -292,6 +351,13 @@ impl Delivery {
         self.tell_stream(stream, Settlement { outcome, attempts, served });
     }
 
+    /// What travels alone is in no batch any more.
+    fn drop_copy_of_one(&mut self, parcel: &mut Parcel) {
+        if let [job] = parcel.jobs.as_mut_slice() {
+            self.drop_copy(job);
+        }
+    }
+
     /// A job is in no batch any more.
     fn drop_copy(&mut self, job: &mut Job) {
         self.bytes = self.bytes.saturating_sub(std::mem::take(&mut job.copied));
@@ -300,6 +366,7 @@ impl Delivery {
     /// A parcel without jobs.
     fn end(&mut self, mut parcel: Parcel) {
         self.repeated = self.repeated.saturating_sub(usize::from(parcel.repeated));
+        self.parts_on_their_way = self.parts_on_their_way.saturating_sub(usize::from(parcel.part));
         self.leave_lane(&mut parcel);
     }
 

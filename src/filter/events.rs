@@ -27,6 +27,7 @@ pub(super) fn log_event(event: &Event) {
     match event {
         Event::Sent { messages, .. } => debug!("sent {messages} messages"),
         Event::Repeated { wait, .. } => debug!("sending again in {wait:?}"),
+        Event::Halved { .. } => debug!("sending a part of a refused batch"),
         Event::FellBack { .. } => debug!("to the second destination"),
         Event::BreakerOpened { namespace } => {
             let (namespace, cluster) = (namespace.as_str(), namespace.cluster());

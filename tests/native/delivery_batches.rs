@@ -1,12 +1,13 @@
 //! Messages that travel together, and what each client hears.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::common::delivery::{
     Worker, answer, answer_saying, message, of_session, timed_out, with_text,
 };
 use crate::common::sender;
-use envoy_service_bus::delivery::{AttemptId, Callout};
+use envoy_service_bus::delivery::{AttemptId, Callout, Effect};
 use envoy_service_bus::message::TextProperty;
 use envoy_service_bus::reply::{Outcome, Reason, Settlement};
 use serde_json::{Value as Json, json};
@@ -274,27 +275,126 @@ fn batch_of_three() -> (Worker, AttemptId) {
     (worker, attempt)
 }
 
-#[test]
-fn of_a_refused_batch_the_bad_message_fails_alone() {
-    for status in ["400", "413"] {
-        let (mut worker, attempt) = batch_of_three();
-        worker.answer(attempt, answer(status));
-        for stream in 1..=3 {
-            let (attempt, callout) = worker.dispatched();
-            assert!(ids(&callout).is_empty(), "alone");
-            let verdict = if stream == 2 { "400" } else { "201" };
-            worker.answer(attempt, answer(verdict));
+/// The ids of all messages of a callout, be it one.
+fn all_ids(callout: &Callout) -> Vec<u32> {
+    let numbers = |ids: Vec<String>| ids.iter().map(|id| id.parse().unwrap()).collect();
+    match callout.header("brokerproperties") {
+        Some(json) => {
+            let json: Json = serde_json::from_str(json).unwrap();
+            vec![json["MessageId"].as_str().unwrap().parse().unwrap()]
         }
-        assert_eq!(
-            told(&mut worker, 3),
-            [(1, None), (2, Some(Reason::MessageRejected)), (3, None)]
-        );
-        assert!(worker.delivery.is_quiet());
+        None => numbers(ids(callout)),
+    }
+}
+
+/// What comes of a batch of messages of which the broker refuses some.
+struct Poisoned {
+    told: Vec<(u32, Option<Reason>)>,
+    /// Callouts, that of the whole batch included.
+    sends: usize,
+    /// Callouts at once.
+    most: usize,
+}
+
+fn poisoned(messages: u32, bad: &[u32], retries: Json) -> Poisoned {
+    let delivery = json!({
+        "batch": {"max_messages": messages}, "retries": retries, "circuit_breaker": {"failures": 0}
+    });
+    let sender = sender(json!({"queue": "orders"}), json!({}), json!({"delivery": delivery}));
+    let mut worker = Worker::new(sender);
+    worker.submit(0, b"{}");
+    let (first, _) = worker.dispatched();
+    for stream in 1..=messages {
+        worker.submit(stream, b"{}");
+    }
+    let mut under_way = VecDeque::new();
+    let (mut told, mut sends, mut most) = (vec![], 0, 0);
+    let mut next = Some((first, vec![0]));
+    while let Some((attempt, ids)) = next {
+        let refused = ids.iter().any(|id| bad.contains(id));
+        worker.answer(attempt, answer(if refused { "400" } else { "201" }));
+        while let Some(effect) = worker.effect() {
+            match effect {
+                Effect::Dispatch(attempt, callout, _) => {
+                    sends += 1;
+                    under_way.push_back((attempt, all_ids(&callout)));
+                }
+                Effect::Settle(stream, settlement) => told.push((
+                    stream.0,
+                    match settlement.outcome {
+                        Outcome::Failed(failure) => Some(failure.reason),
+                        _ => None,
+                    },
+                )),
+                other => panic!("{other:?}"),
+            }
+        }
+        most = most.max(under_way.len());
+        next = under_way.pop_front();
+    }
+    assert!(worker.delivery.is_quiet());
+    assert_eq!(worker.delivery.buffered_bytes(), 0);
+    told.sort();
+    Poisoned { told, sends, most }
+}
+
+#[test]
+fn of_a_refused_batch_the_bad_messages_fail_alone() {
+    let cases: [&[u32]; 5] = [&[1], &[64], &[2, 3], &[1, 17, 50], &[64, 63, 62, 5]];
+    for bad in cases {
+        let Poisoned { told, sends, .. } = poisoned(64, bad, json!({}));
+        for (stream, reason) in &told {
+            let expected = bad.contains(stream).then_some(Reason::MessageRejected);
+            assert_eq!(*reason, expected, "{stream} of {bad:?}");
+        }
+        assert_eq!(told.len(), 65);
+        // Two for each halving, and six halvings lead to one of 64.
+        assert!(sends <= 1 + 12 * bad.len(), "{sends} for {bad:?}");
     }
 }
 
 #[test]
-fn who_is_sent_singly_has_no_more_retries_for_it() {
+fn a_client_who_sends_bad_messages_takes_few_callouts_at_once() {
+    let all: Vec<_> = (1..=64).collect();
+    for (percent, room) in [(20, 3), (0, 1), (100, 64)] {
+        let Poisoned { told, sends, most } = poisoned(64, &all, json!({"budget_percent": percent}));
+        assert!(told[1..].iter().all(|(_, reason)| *reason == Some(Reason::MessageRejected)));
+        assert_eq!(sends, 2 * 64 - 1, "never twice as many as there are messages");
+        assert!(most <= room, "{most} at once of {percent} %");
+    }
+    assert_eq!(poisoned(64, &all, json!({"max": 0})).sends, 127);
+}
+
+#[test]
+fn who_waits_for_its_half_is_told_in_time() {
+    let delivery = json!({
+        "batch": {}, "retries": {"budget_percent": 0}, "circuit_breaker": {"failures": 0},
+        "timeout": "10s", "attempt_timeout": "10s"
+    });
+    let sender = sender(json!({"queue": "orders"}), json!({}), json!({"delivery": delivery}));
+    let mut worker = Worker::new(sender);
+    worker.submit(0, b"{}");
+    let (first, _) = worker.dispatched();
+    worker.submit(1, b"{}");
+    worker.submit(2, b"{}");
+    worker.answer(first, answer("201"));
+    let (batch, _) = worker.dispatched();
+    worker.settled();
+    worker.answer(batch, answer("400"));
+    let (first_half, alone) = worker.dispatched();
+    assert_eq!(all_ids(&alone), [1]);
+    worker.nothing();
+    worker.pass(Duration::from_secs(9));
+    worker.nothing();
+    worker.pass(Duration::from_secs(1));
+    assert_eq!(worker.settled(), (2, Some(Reason::Overloaded)));
+    worker.answer(first_half, answer("201"));
+    assert_eq!(worker.settled(), (1, None));
+    assert!(worker.delivery.is_quiet());
+}
+
+#[test]
+fn the_parts_of_a_refused_batch_have_no_more_retries_for_it() {
     let (mut worker, first) = batch_of_three();
     worker.answer(first, answer("503"));
     for _ in 0..2 {
@@ -304,14 +404,40 @@ fn who_is_sent_singly_has_no_more_retries_for_it() {
     let (attempt, callout) = worker.next_dispatch();
     assert_eq!(ids(&callout), ["1", "2", "3"]);
     worker.answer(attempt, answer("400"));
-    for _ in 0..3 {
+    for part in [&[1, 2][..], &[3]] {
         let (attempt, callout) = worker.dispatched();
-        assert!(ids(&callout).is_empty(), "alone");
+        assert_eq!(all_ids(&callout), part);
         worker.answer(attempt, answer("503"));
     }
     let throttled: Vec<_> = (1..=3).map(|stream| (stream, Some(Reason::Throttled))).collect();
     assert_eq!(told(&mut worker, 3), throttled);
     assert!(worker.delivery.is_quiet());
+}
+
+#[test]
+fn a_message_with_little_time_left_does_not_shorten_the_callout_of_others() {
+    // The linger is so long that the first to wait is old when the last comes.
+    let delivery = json!({
+        "batch": {"linger": "9s"}, "timeout": "10s", "attempt_timeout": "10s",
+        "circuit_breaker": {"failures": 0}
+    });
+    let sender = sender(json!({"queue": "orders"}), json!({}), json!({"delivery": delivery}));
+    let mut worker = Worker::new(sender);
+    worker.submit(0, b"{}");
+    let (first, _) = worker.dispatched();
+    for stream in 1..=4 {
+        worker.submit(stream, b"{}");
+        worker.pass(Duration::from_secs(2));
+    }
+    worker.answer(first, answer("201"));
+    let mut left = vec![];
+    while let Some(effect) = worker.effect() {
+        if let Effect::Dispatch(_, callout, _) = effect {
+            left.push((all_ids(&callout), callout.timeout.as_secs()));
+        }
+    }
+    left.sort();
+    assert_eq!(left, [(vec![1], 2), (vec![2, 3, 4], 4)]);
 }
 
 #[test]

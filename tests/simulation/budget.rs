@@ -53,6 +53,15 @@ impl Budget {
         assert!(repeats <= most, "{repeats} callouts are repeated among {open} messages");
     }
 
+    /// One more part of a refused batch leaves, so that so many are on their way.
+    pub(crate) fn sends_part(&self, parts: usize, open: usize) {
+        let most = match self.config.budget_percent {
+            0 => 1,
+            percent => ALWAYS.max(open * percent / 100),
+        };
+        assert!(parts <= most, "{parts} parts of refused batches among {open} messages");
+    }
+
     /// A callout leaves.
     pub(crate) fn sent(&mut self, ids: &[u32], to: &Address) {
         self.repeats.retain(|repeat| repeat.to == *to || !repeat.shares(ids));

@@ -38,6 +38,7 @@ struct Send {
     to: Address,
     ids: Vec<u32>,
     epoch: u32,
+    is_part: bool,
 }
 
 impl World {
@@ -140,6 +141,13 @@ impl World {
         let ids = messages.iter().map(|message| message.id).collect::<Vec<_>>();
         self.tally.batches += u64::from(ids.len() > 1);
         self.budgets[by.0].sent(&ids, &to);
+        let is_part = self.ledger.is_part(ids[0], &to);
+        if is_part {
+            let parts = self.sent.iter().filter(|(other, sent)| {
+                other.0 == by.0 && !sent.is_lost && sent.send.as_ref().is_some_and(|it| it.is_part)
+            });
+            self.budgets[by.0].sends_part(parts.count() + 1, self.open[by.0].count);
+        }
         let crowded = self.is_crowded(&callout.cluster);
         if crowded || self.broker.is_away(&callout.cluster, &mut self.rng) {
             let unknown = !crowded && self.rng.u8(0..10) == 0;
@@ -157,7 +165,7 @@ impl World {
         if stores {
             self.broker.store(&to, &messages);
         }
-        self.expect(by, Some(Send { to, ids, epoch }), callout.timeout, answer);
+        self.expect(by, Some(Send { to, ids, epoch, is_part }), callout.timeout, answer);
         true
     }
 
@@ -249,7 +257,7 @@ impl World {
             assert_eq!(effect, None, "an answer that comes twice");
             return self.settle_down(by.0);
         };
-        if let Some(Send { to, ids, epoch }) = &send {
+        if let Some(Send { to, ids, epoch, .. }) = &send {
             let steady = self.workers[by.0].delivery.time();
             self.ledger.answered(by.1, ids, to, answer, steady);
             self.budgets[by.0].ended(ids, to, self.open[by.0].count);

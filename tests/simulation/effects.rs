@@ -104,7 +104,10 @@ impl World {
                 let due = self.workers[worker].delivery.time() + *wait;
                 self.budgets[worker].repeated(due);
             }
-            Event::Sent { .. } | Event::FellBack { .. } | Event::Credentials { .. } => {}
+            Event::Sent { .. }
+            | Event::FellBack { .. }
+            | Event::Halved { .. }
+            | Event::Credentials { .. } => {}
         }
         self.tally.event(event);
     }

@@ -46,8 +46,9 @@ pub(crate) struct History {
     /// Whether Envoy has forgotten one of them.
     was_forgotten: bool,
     has_fallen_back: bool,
-    /// Where it was refused in a batch, for what one of the messages is.
-    alone_at: Option<Address>,
+    /// Where it was refused in a batch, for what one of the messages is, and how many may travel
+    /// together there now.
+    at_most: Option<(Address, usize)>,
     /// Whether it was refused for what it is itself.
     is_refused: bool,
     /// When the broker wants it at the earliest, and which.
@@ -91,9 +92,10 @@ impl Ledger {
         assert!(callout.timeout >= Duration::from_millis(1), "a timeout that Envoy has not");
         assert!(callout.timeout <= self.config.attempt_timeout, "{:?}", callout.timeout);
         let session = self.entry(messages[0].id).session;
-        // In a batch, and once more by itself when the batch was refused.
-        let batches = 1 + u32::from(self.config.batch.is_some());
-        let tries = self.config.retries.max + batches * (1 + SECOND_CHANCES);
+        // In a batch, and in halves of it down to one when it was refused.
+        let halvings = usize::BITS - (most - 1).leading_zeros();
+        let tries = self.config.retries.max + (1 + halvings) * (1 + SECOND_CHANCES);
+        let attempt_timeout = self.config.attempt_timeout;
         let allow_duplicates = self.allow_duplicates;
         let second_half = self.config.timeout - self.config.timeout / 2;
         for Received { id, body } in messages {
@@ -104,11 +106,15 @@ impl Ledger {
             assert_eq!(&entry.body, body, "{id} has changed");
             assert_eq!(entry.session, session, "{id} travels with another session");
             assert!(!entry.is_told(), "{id} leaves after its client was told");
-            entry.goes_to(*id, to, alone, now, allow_duplicates);
+            entry.goes_to(*id, to, messages.len(), now, allow_duplicates);
             let half = entry.deadline - second_half;
             let takes_over = allow_duplicates && entry.second.as_ref().is_some_and(|it| it != to);
             let keeps_half = now + callout.timeout <= half || now + MILLISECOND > half;
             assert!(keeps_half || !takes_over, "{id} leaves its second destination no time");
+            let own = attempt_timeout.min(entry.deadline - now);
+            let half = half.saturating_sub(now);
+            let own = if takes_over && half >= MILLISECOND { own.min(half) } else { own };
+            assert!(callout.timeout * 2 >= own, "{id} loses its time to others: {own:?}");
             let history = &mut entry.history;
             history.attempts += 1;
             let times = history.callouts.entry(to.clone()).or_default();
@@ -134,6 +140,12 @@ impl Ledger {
             history.over_limits |= reason == Reason::Overloaded;
             history.refusal = Some(reason);
         }
+    }
+
+    /// Whether a message was refused in a batch at an address, and not by itself.
+    pub(crate) fn is_part(&self, id: u32, to: &Address) -> bool {
+        let history = self.entries.get(&id).map(|entry| &entry.history);
+        history.and_then(|history| history.at_most.as_ref()).is_some_and(|(at, _)| at == to)
     }
 
     /// Whether the limits of a cluster have kept a message here.
@@ -164,7 +176,7 @@ impl Ledger {
             history.in_doubt |= may_be_stored(answer);
             history.over_limits |= is_over_limits(answer);
             if refusal == Refusal::OfContent && ids.len() > 1 {
-                history.alone_at = Some(to.clone());
+                history.at_most = Some((to.clone(), ids.len().div_ceil(2)));
             }
             history.not_before = Some((to.clone(), now + wish(answer)));
         }
@@ -274,7 +286,7 @@ impl Entry {
         &mut self,
         id: u32,
         to: &Address,
-        alone: bool,
+        together: usize,
         now: Duration,
         allow_duplicates: bool,
     ) {
@@ -291,7 +303,9 @@ impl Entry {
             assert!(may, "{id} may be stored, and falls back");
             history.has_fallen_back = true;
         }
-        assert!(alone || history.alone_at.as_ref() != Some(to), "{id} was refused in a batch");
+        if let Some((at, most)) = &history.at_most {
+            assert!(at != to || together <= *most, "{id} was refused in a batch");
+        }
         if let Some((at, time)) = &history.not_before {
             assert!(at != to || *time <= now, "{id} leaves before the broker wants it");
         }

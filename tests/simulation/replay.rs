@@ -80,6 +80,7 @@ pub(crate) fn in_short(event: &Event) -> String {
         Event::Sent { .. } => "sent",
         Event::Repeated { wait, .. } => return format!("repeated in {wait:?}"),
         Event::FellBack { .. } => "fell back",
+        Event::Halved { .. } => "sends a part of a refused batch",
         Event::BreakerOpened { .. } => "breaker opened",
         Event::BreakerClosed { .. } => "breaker closed",
         Event::Credentials { event, .. } => return format!("{event:?}"),

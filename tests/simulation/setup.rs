@@ -140,7 +140,7 @@ fn delivery(rng: &mut Rng) -> Json {
     if rng.bool() {
         delivery["batch"] = json!({
             "max_messages": one_of(rng, &[1, 2, 10, 100]),
-            "linger": one_of(rng, &["0s", "1ms", "5ms", "50ms"])
+            "linger": one_of(rng, &["0s", "1ms", "5ms", "50ms", "250ms"])
         });
     }
     delivery

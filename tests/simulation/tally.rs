@@ -19,6 +19,7 @@ pub(crate) struct Tally {
     pub(crate) breaker_refused: u64,
     repeated: u64,
     fell_back: u64,
+    halved: u64,
     opened: u64,
     closed: u64,
     accepted: u64,
@@ -28,7 +29,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn named(&self) -> [(&'static str, u64); 16] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 17] {
         [
             ("requests", self.requests),
             ("clients that left", self.left),
@@ -40,6 +41,7 @@ impl Tally {
             ("refused by breakers", self.breaker_refused),
             ("repeated", self.repeated),
             ("fell back", self.fell_back),
+            ("parts of refused batches", self.halved),
             ("breakers opened", self.opened),
             ("breakers closed", self.closed),
             ("accepted", self.accepted),
@@ -63,6 +65,7 @@ impl Tally {
         match event {
             Event::Repeated { .. } => self.repeated += 1,
             Event::FellBack { .. } => self.fell_back += 1,
+            Event::Halved { .. } => self.halved += 1,
             Event::BreakerOpened { .. } => self.opened += 1,
             Event::BreakerClosed { .. } => self.closed += 1,
             Event::Sent { .. } | Event::Credentials { .. } => {}
@@ -83,6 +86,7 @@ impl AddAssign for Tally {
         self.breaker_refused += other.breaker_refused;
         self.repeated += other.repeated;
         self.fell_back += other.fell_back;
+        self.halved += other.halved;
         self.opened += other.opened;
         self.closed += other.closed;
         self.accepted += other.accepted;
