@@ -7,9 +7,10 @@ mod configuration;
 mod environment;
 mod envoy_routes;
 mod hold;
+mod local_reply;
 mod message;
 mod order;
-mod replies;
+mod reply;
 mod target;
 mod timeouts;
 mod tokens;
@@ -132,10 +133,13 @@ fn findings(manifests: &mut Manifests, files: &[PathBuf]) -> Vec<Finding> {
         let (Some(text), Some(Role::Sender(sender))) = (&plugin.configuration, role) else {
             continue;
         };
-        let gate = |(other, role): &(&Plugin, Option<Role>)| {
-            matches!(role, Some(Role::Gate(_))) && other.follows(plugin)
-        };
-        let gates = read.iter().filter(|one| gate(one)).map(|(gate, _)| *gate).collect();
+        let gates = read
+            .iter()
+            .filter_map(|(other, role)| match role {
+                Some(Role::Gate(gate)) if other.follows(plugin) => Some((*other, gate)),
+                _ => None,
+            })
+            .collect();
         match References::read(text) {
             Ok(names) => {
                 findings.extend(Case { plugin, sender, names, manifests, gates }.findings())

@@ -1,11 +1,12 @@
 //! One sender with what stands around it, which all rules look at.
 
-use envoy_service_bus::config::{Action, Sender};
+use envoy_service_bus::config::{Action, Gate, Sender};
 use envoy_service_bus::matching::{HostMatch, PathMatch, Segment};
 
 use super::configuration::References;
 use super::{
-    buffers, clusters, environment, envoy_routes, hold, message, order, replies, timeouts, tokens,
+    buffers, clusters, environment, envoy_routes, hold, local_reply, message, order, reply,
+    timeouts, tokens,
 };
 use crate::finding::Finding;
 use crate::manifests::{Candidate, Manifests, Platform, Plugin, Request};
@@ -18,13 +19,14 @@ pub(super) struct Case<'a> {
     pub(super) names: References,
     pub(super) manifests: &'a Manifests,
     /// The gates that work after it.
-    pub(super) gates: Vec<&'a Plugin>,
+    pub(super) gates: Vec<(&'a Plugin, &'a Gate)>,
 }
 
 impl<'a> Case<'a> {
     /// All that is to be said about it.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let mut findings = message::check(self);
+        findings.extend(reply::check(self));
         if self.plugin.platform == Platform::Unknown {
             return findings;
         }
@@ -36,7 +38,7 @@ impl<'a> Case<'a> {
             clusters::check,
             buffers::check,
             timeouts::check,
-            replies::check,
+            local_reply::check,
             tokens::check,
         ] {
             findings.extend(check(self));

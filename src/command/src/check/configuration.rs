@@ -1,10 +1,11 @@
-//! What a configuration names that must be somewhere else: clusters, variables, paths.
+//! What a configuration says, with its places: names of what must be somewhere else, and what the
+//! rules look at.
 
-use envoy_service_bus::json;
-use serde_json::Value as Json;
+use std::rc::Rc;
 
+use super::reply::Reply;
 use crate::text::{Position, Text};
-use crate::yaml::{self, Malformed, Node};
+use crate::yaml::{self, Key, Malformed, Node};
 
 /// A name with the place where it stands.
 #[derive(Debug)]
@@ -19,18 +20,8 @@ pub(super) struct Reference {
 pub(super) struct RouteMatch {
     pub(super) place: String,
     pub(super) at: Position,
-    /// In a form that equals another's when the same requests match.
-    pub(super) json: Json,
     /// Whether the route sends messages.
     pub(super) sends: bool,
-}
-
-impl RouteMatch {
-    /// The methods that it names.
-    pub(super) fn methods(&self) -> impl Iterator<Item = &str> {
-        let methods = self.json.get("methods").and_then(Json::as_array);
-        methods.into_iter().flatten().filter_map(Json::as_str)
-    }
 }
 
 /// The names in one configuration.
@@ -48,6 +39,9 @@ pub(super) struct References {
     /// Variables of the environment.
     pub(super) variables: Vec<Reference>,
     pub(super) matches: Vec<RouteMatch>,
+    /// Properties of messages whose body is the request's, byte for byte.
+    pub(super) properties: Vec<Reference>,
+    pub(super) replies: Vec<Reply>,
     /// Where `jwt_authn` is said to leave tokens.
     pub(super) jwt_payload_key: Option<Reference>,
     pub(super) header_mode: Option<Position>,
@@ -81,6 +75,9 @@ impl References {
         }
         if let Some(send) = route.get("send") {
             self.entities(send, &format!("{place}send."));
+            if send.get("payload").is_none() {
+                self.properties(send, &format!("{place}send."));
+            }
         }
         if let Some(lookup) = route.get("lookup") {
             let place = format!("{place}lookup.");
@@ -89,16 +86,40 @@ impl References {
         if let Some(value) = route.get("dry_run").and_then(|node| node.get("value")) {
             self.variables.extend(reference(value, "env", &format!("{place}dry_run.value.")));
         }
-        if let Some((key, matches)) = route.member("match") {
+        if let Some(reply) = route.get("reply") {
+            self.replies(reply, &format!("{place}reply."));
+        }
+        if let Some((key, _)) = route.member("match") {
             self.matches.push(RouteMatch {
                 place: format!("{place}match"),
                 at: key.at,
-                json: as_sets(
-                    json::read(matches.to_json().as_str().as_bytes()).unwrap_or_default(),
-                ),
                 sends: route.get("send").is_some(),
             });
         }
+    }
+
+    fn properties(&mut self, send: &Node, place: &str) {
+        let own = send.get("properties").map(|node| node.members()).unwrap_or_default();
+        self.properties.extend(own.iter().map(|(key, _)| {
+            let place = format!("{place}properties.{}", key.name);
+            Reference { place, at: key.at, name: key.name.clone() }
+        }));
+        let forwarded = send.get("forward_headers").map(|node| node.items()).unwrap_or_default();
+        self.properties.extend(forwarded.iter().enumerate().filter_map(|(index, item)| {
+            let place = format!("{place}forward_headers[{index}]");
+            let name = item.str().map(str::to_ascii_lowercase);
+            let name = name.or_else(|| item.str_of("as").map(str::to_owned))?;
+            Some(Reference { place, at: item.at, name })
+        }));
+    }
+
+    fn replies(&mut self, reply: &Node, place: &str) {
+        self.replies.extend(Reply::read(reply, place));
+        let failures = reply.get("failures").map(|node| node.members()).unwrap_or_default();
+        let of = |(key, node): &(Key, Rc<Node>)| {
+            Reply::read(node, &format!("{place}failures.{}.", key.name))
+        };
+        self.replies.extend(failures.iter().filter_map(of));
     }
 
     fn entities(&mut self, node: &Node, place: &str) {
@@ -128,28 +149,6 @@ impl References {
             }
         }
     }
-}
-
-/// Methods and hosts have no order, and hosts and names of headers no case.
-fn as_sets(mut matches: Json) -> Json {
-    for key in ["methods", "hosts"] {
-        if let Some(Json::Array(items)) = matches.get_mut(key) {
-            if key == "hosts" {
-                items.iter_mut().for_each(|item| {
-                    *item = item.as_str().unwrap_or_default().to_ascii_lowercase().into();
-                });
-            }
-            items.sort_by_cached_key(Json::to_string);
-            items.dedup();
-        }
-    }
-    if let Some(Json::Object(headers)) = matches.get_mut("headers") {
-        *headers = std::mem::take(headers)
-            .into_iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value))
-            .collect();
-    }
-    matches
 }
 
 fn reference(node: &Node, key: &str, place: &str) -> Option<Reference> {

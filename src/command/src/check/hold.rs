@@ -1,9 +1,9 @@
 //! Who holds a request while its message is on its way.
 
-use envoy_service_bus::config::HeaderMode;
+use envoy_service_bus::config::{Gate, HeaderMode};
+use envoy_service_bus::matching::Match;
 
 use super::case::Case;
-use super::configuration::References;
 use crate::finding::Finding;
 use crate::manifests::{Limit, Platform, Plugin, Policy};
 
@@ -54,9 +54,9 @@ fn unheld(case: &Case<'_>) -> Option<String> {
 }
 
 /// The gates that are for all proxies and ports that the sender is for.
-fn gates<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a Plugin> {
-    let fits = |gate: &&&Plugin| gate.scope.misses(&case.plugin.scope).is_none();
-    case.gates.iter().filter(fits).filter(|gate| is_on(case, gate)).copied()
+fn gates<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (&'a Plugin, &'a Gate)> {
+    let fits = |gate: &Plugin| gate.scope.misses(&case.plugin.scope).is_none();
+    case.gates.iter().filter(move |(gate, _)| fits(gate) && is_on(case, gate)).copied()
 }
 
 /// Whether a gate works where the sender does.
@@ -66,13 +66,13 @@ fn is_on(case: &Case<'_>, gate: &Plugin) -> bool {
 
 /// A gate that does not.
 fn switched_off<'a>(case: &'a Case<'_>) -> Option<&'a str> {
-    let off = case.gates.iter().find(|gate| !is_on(case, gate))?;
+    let off = case.gates.iter().map(|(gate, _)| gate).find(|gate| !is_on(case, gate))?;
     Some(off.name.as_deref().unwrap_or_default())
 }
 
 /// A gate that is not, and in what it differs.
 fn misplaced<'a>(case: &'a Case<'_>) -> Option<(&'a str, &'static str)> {
-    case.gates.iter().find_map(|gate| {
+    case.gates.iter().find_map(|(gate, _)| {
         let name = gate.name.as_deref().unwrap_or_default();
         Some((name, gate.scope.misses(&case.plugin.scope)?))
     })
@@ -128,17 +128,22 @@ fn routes(case: &Case<'_>) -> Vec<Finding> {
     if !lets_go || has_buffer(case) || gates(case).next().is_none() {
         return vec![];
     }
-    let texts = gates(case).filter_map(|gate| gate.configuration.as_ref());
-    let held: Vec<_> = texts
-        .filter_map(|text| References::read(text).ok())
-        .flat_map(|names| names.matches)
-        .collect();
-    let open = case
-        .names
-        .matches
-        .iter()
-        .filter(|own| own.sends && !held.iter().any(|gate| gate.json == own.json));
+    let held: Vec<_> = gates(case).flat_map(|(_, gate)| &gate.matches).map(as_sets).collect();
+    let routes = case.names.matches.iter().zip(&case.sender.routes);
+    let open = routes.filter(|(own, route)| own.sends && !held.contains(&as_sets(&route.matches)));
     let message = "no gate after the filter has the same `match`: requests of this route go on \
                    before their message is sent";
-    open.map(|own| case.warning(own.at, &own.place, message)).collect()
+    open.map(|(own, _)| case.warning(own.at, &own.place, message)).collect()
+}
+
+/// Conditions in a form that equals another's when the same requests fit: their lists have no
+/// order.
+fn as_sets(matches: &Match) -> Match {
+    let mut sets = matches.clone();
+    sets.methods.sort();
+    sets.methods.dedup();
+    sets.hosts.sort_by_cached_key(|host| format!("{host:?}"));
+    sets.hosts.dedup();
+    sets.headers.sort();
+    sets
 }

@@ -1,5 +1,7 @@
 //! What the message is and where it goes, as far as it is well formed and yet not meant so.
 
+use envoy_service_bus::message::travels_in_batch_only;
+
 use super::case::Case;
 use super::configuration::Reference;
 use crate::finding::Finding;
@@ -20,8 +22,16 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
             findings.push(said(one, message));
         }
     }
-    for one in case.names.matches.iter().filter(|one| one.sends) {
-        let named = |method: &&&str| one.methods().any(|own| own == **method);
+    for one in case.names.properties.iter().filter(|one| travels_in_batch_only(&one.name)) {
+        let message = "no header can carry this name, so that the message travels as a batch of \
+                       one: a request whose body is not UTF-8 is refused with 400";
+        findings.push(said(one, message));
+    }
+    for (one, route) in case.names.matches.iter().zip(&case.sender.routes) {
+        if !one.sends {
+            continue;
+        }
+        let named = |method: &&&str| route.matches.methods.iter().any(|own| own == **method);
         if let Some(method) = ["OPTIONS", "HEAD"].iter().find(named) {
             let message = format!(
                 "takes {method}: preflights of browsers and probes become messages. Name the \
