@@ -66,7 +66,9 @@ def prose(page: Path) -> str:
 
 def spans(page: Path) -> list[str]:
     """The code in a page's sentences and tables."""
-    return re.findall(r"`([^`\n]+)`", prose(page))
+    paragraphs = re.split(r"\n(?:\n|\|)", prose(page))
+    found = [span for text in paragraphs for span in re.findall(r"`([^`]+)`", text)]
+    return [re.sub(r"\s+", " ", span) for span in found]
 
 
 def anchors(page: Path) -> set[str]:
