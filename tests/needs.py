@@ -47,6 +47,11 @@ class Group:
         absent = [program for program in programs if shutil.which(program) is None]
         return absent + [name for name in self.modules if importlib.util.find_spec(name) is None]
 
+    def can_be_installed(self) -> bool:
+        """Whether something is missing that a package would bring, and nobody named another."""
+        named = any(os.environ.get(variable) for variable in self.programs)
+        return bool(self.packages and self.missing() and not named)
+
     def how(self) -> str:
         """How one gets what is missing, in a sentence."""
         ways = [f"apt-get install {' '.join(self.packages)}"] if self.packages else []
@@ -124,7 +129,7 @@ def program(name: str, variable: str) -> str:
 
 def install(names: list[str]) -> int:
     """Installs what is missing where that is possible, and says what is still missing."""
-    absent = [name for name in names if GROUPS[name].missing() and GROUPS[name].packages]
+    absent = [name for name in names if GROUPS[name].can_be_installed()]
     if absent and shutil.which("apt-get") and os.geteuid() == 0:
         with _no_services():
             _run("apt-get", "update", "-qq")
