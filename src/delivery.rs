@@ -35,6 +35,7 @@ pub use event::Event;
 pub(crate) use retry_after::retry_after;
 pub use verdict::Answer;
 
+use crate::buffer::{Buffer, Share};
 use crate::config::{Destination, Entity, Fallback, Sender};
 use crate::message::{Outgoing, limits};
 use crate::reply::{Failure, Outcome, Reason, Served, Settlement};
@@ -101,8 +102,8 @@ pub struct Delivery {
     last_id: u64,
     /// Messages and lookups that are not settled.
     open: usize,
-    /// Bytes of those messages, copies in batches included.
-    bytes: usize,
+    /// Bytes of those messages, copies in batches included, and of all requests.
+    buffer: Rc<Buffer>,
     /// Parcels that are sent again.
     repeated: usize,
     /// Parts of refused batches that wait for their turn.
@@ -143,6 +144,7 @@ impl Delivery {
     /// Nothing on its way yet. `seed` makes the waits between retries random.
     pub fn new(sender: Rc<Sender>, shared: Rc<dyn Shared>, seed: u64) -> Self {
         let most_bytes = limits::message_bytes(sender.max_body_bytes);
+        let buffered = sender.delivery.max_buffered_bytes;
         let ways =
             sender.destinations().iter().map(|one| Way::new(one, &sender.delivery)).collect();
         Self {
@@ -158,7 +160,7 @@ impl Delivery {
             patrol: None,
             last_id: 0,
             open: 0,
-            bytes: 0,
+            buffer: Buffer::new(buffered),
             repeated: 0,
             parts: BTreeSet::new(),
             parts_on_their_way: 0,
@@ -170,16 +172,14 @@ impl Delivery {
     pub fn submit(&mut self, stream: StreamId, submission: Submission, now: Time) {
         self.time = now;
         let Submission { destination, entity, message, fallback } = submission;
-        if self.is_full(stream, message.size()) {
-            return;
-        }
+        let Some(share) = self.room(stream, message.size()) else { return };
         self.open += 1;
-        self.bytes += message.size();
         let timeout = self.sender.delivery.timeout;
         let job = Job {
             stream,
             message,
-            copied: 0,
+            share,
+            copy: None,
             deadline: self.time.monotonic.saturating_add(timeout),
             halfway: self.time.monotonic.saturating_add(timeout / 2),
             attempts: 0,
@@ -195,7 +195,7 @@ impl Delivery {
     /// Takes a lookup; its stream hears of it in one `Settle`.
     pub fn inquire(&mut self, stream: StreamId, inquiry: Inquiry, now: Time) {
         self.time = now;
-        if self.is_full(stream, 0) {
+        if self.room(stream, 0).is_none() {
             return;
         }
         self.open += 1;
@@ -203,14 +203,15 @@ impl Delivery {
         self.dispatch(purpose, inquiry.callout(), None);
     }
 
-    fn is_full(&mut self, stream: StreamId, size: usize) -> bool {
-        let config = &self.sender.delivery;
-        let cause = if self.open >= config.max_in_flight {
-            format!("{} messages are on their way", config.max_in_flight)
-        } else if self.bytes + size > config.max_buffered_bytes {
-            format!("messages of {} bytes are on their way", self.bytes)
+    /// Room for one more message or lookup, or else its stream hears that there is none.
+    fn room(&mut self, stream: StreamId, size: usize) -> Option<Share> {
+        let most = self.sender.delivery.max_in_flight;
+        let cause = if self.open >= most {
+            format!("{most} messages are on their way")
+        } else if let Some(share) = self.buffer.reserve(size) {
+            return Some(share);
         } else {
-            return false;
+            format!("requests and messages of {} bytes are held", self.buffer.held())
         };
         self.tell_stream(
             stream,
@@ -220,7 +221,7 @@ impl Delivery {
                 served: Served::Primary,
             },
         );
-        true
+        None
     }
 
     /// Envoy did not start a callout: nothing was sent.
@@ -326,9 +327,14 @@ impl Delivery {
         self.open
     }
 
-    /// Bytes of the messages that are not settled.
+    /// What this worker holds of requests and messages.
+    pub fn buffer(&self) -> &Rc<Buffer> {
+        &self.buffer
+    }
+
+    /// Bytes of the requests that are held, and of the messages that are not settled.
     pub fn buffered_bytes(&self) -> usize {
-        self.bytes
+        self.buffer.held()
     }
 
     /// Whether nothing is on its way but tokens.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::buffer::{Buffer, Share};
 use crate::config::{Action, Entity, Lookup, Payload, Route, Send, Sender};
 use crate::delivery::{Inquiry, Submission};
 use crate::headers::{Headers, header};
@@ -65,6 +66,7 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Exchange {
     sender: Rc<Sender>,
+    buffer: Rc<Buffer>,
     random: Random,
     state: State,
 }
@@ -86,9 +88,10 @@ enum State {
 }
 
 impl Exchange {
-    /// A request of which nothing has arrived. `random` is asked for the bytes of UUIDs.
-    pub fn new(sender: Rc<Sender>, random: Random) -> Self {
-        Self { sender, random, state: State::Fresh }
+    /// A request of which nothing has arrived. `buffer` is its worker's, and `random` is asked for
+    /// the bytes of UUIDs.
+    pub fn new(sender: Rc<Sender>, buffer: Rc<Buffer>, random: Random) -> Self {
+        Self { sender, buffer, random, state: State::Fresh }
     }
 
     /// The request's headers.
@@ -113,7 +116,22 @@ impl Exchange {
         match fault {
             Some(fault) => self.finish(fault),
             None if large => self.finish(self.too_large()),
-            None => Step::Wait,
+            None => self.hold(),
+        }
+    }
+
+    /// Keeps what the route may read of a request, if there is room for it.
+    fn hold(&mut self) -> Step {
+        let State::Receiving(request) = &mut self.state else { return self.idle() };
+        if let Some(route) = self.sender.routes.get(request.route) {
+            request.headers = request.headers.only(&route.headers);
+        }
+        match self.buffer.reserve(request.size()) {
+            Some(share) => {
+                request.share = Some(share);
+                Step::Wait
+            }
+            None => self.finish(self.overloaded()),
         }
     }
 
@@ -146,6 +164,9 @@ impl Exchange {
                     if self.is_shown(route, &entity, &message) {
                         return self.show(dry_run::shown(destination, &entity, &message, &reply));
                     }
+                    if !self.holds(reply.size()) {
+                        return self.finish(self.overloaded());
+                    }
                     self.advance(|request| State::Sending(request, Box::new(reply)));
                     let destination = Rc::clone(destination);
                     let fallback = send.fallback.clone();
@@ -154,6 +175,7 @@ impl Exchange {
                 Err(unsendable) => self.finish(failure(&unsendable)),
             },
             Action::Lookup(lookup) => match self.inquiry(route, lookup) {
+                Ok(_) if !self.holds(0) => self.finish(self.overloaded()),
                 Ok(inquiry) => {
                     self.advance(State::Inquiring);
                     Step::Inquire(inquiry)
@@ -302,6 +324,28 @@ impl Exchange {
             }
             State::Fresh | State::Passing | State::Answered => None,
         }
+    }
+
+    /// Whether there is room for all of a complete request, and for so many bytes beside it.
+    fn holds(&mut self, more: usize) -> bool {
+        let State::Receiving(request) = &mut self.state else { return false };
+        let size = request.size().saturating_add(more);
+        request.share.as_mut().is_some_and(|share| share.resize(size))
+    }
+
+    /// Bytes that are kept of it.
+    pub fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Receiving(request) | State::Sending(request, _) | State::Inquiring(request) => {
+                request.share.as_ref().map_or(0, Share::bytes)
+            }
+            State::Fresh | State::Passing | State::Answered => 0,
+        }
+    }
+
+    fn overloaded(&self) -> Failure {
+        let held = self.buffer.held();
+        Failure::new(Reason::Overloaded, format!("requests and messages of {held} bytes are held"))
     }
 
     fn is_too_large(&self, size: usize) -> bool {

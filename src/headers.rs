@@ -8,6 +8,38 @@ use std::borrow::Cow;
 /// A header to be written. Most names, and some values, are known when the module is built.
 pub type Header = (Cow<'static, str>, Cow<'static, str>);
 
+/// Names of headers, in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderNames {
+    all: bool,
+    names: Vec<String>,
+}
+
+impl HeaderNames {
+    /// Adds a name.
+    pub fn add(&mut self, name: &str) {
+        if !self.has(name.as_bytes()) {
+            self.names.push(name.to_owned());
+        }
+    }
+
+    /// Adds every name that there is.
+    pub fn add_all(&mut self) {
+        self.all = true;
+    }
+
+    /// Adds other names.
+    pub fn extend(&mut self, other: &Self) {
+        self.all |= other.all;
+        other.names.iter().for_each(|name| self.add(name));
+    }
+
+    /// Whether a name is one of them.
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.all || self.names.iter().any(|own| own.as_bytes() == name)
+    }
+}
+
 /// A header map, decoded in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
@@ -50,7 +82,7 @@ impl Headers {
     }
 
     /// All pairs in their order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.pairs.iter().filter_map(|pair| self.texts(pair))
     }
 
@@ -91,6 +123,20 @@ impl Headers {
             joined.extend_from_slice(value);
         }
         Some(joined)
+    }
+
+    /// Only those of some names.
+    pub fn only(&self, names: &HeaderNames) -> Self {
+        if names.all {
+            return self.clone();
+        }
+        let kept = self.iter().filter(|(name, _)| names.has(name));
+        Self::decode(encode(kept)).unwrap_or_default()
+    }
+
+    /// Bytes that it takes.
+    pub fn size(&self) -> usize {
+        self.buffer.len() + self.pairs.len() * size_of::<Pair>()
     }
 
     /// Whether there is nothing in it.
@@ -159,6 +205,21 @@ mod tests {
         assert_eq!(headers.joined("x-c"), None);
         assert_eq!(headers.first_text(":path"), Some("/a"));
         assert_eq!(headers.first_text("x-b"), None);
+    }
+
+    #[test]
+    fn only_the_headers_of_some_names_are_kept() {
+        let headers = sample();
+        let mut names = HeaderNames::default();
+        assert!(headers.only(&names).is_empty());
+        names.add("x-a");
+        names.add("x-other");
+        let kept = headers.only(&names);
+        assert_eq!(kept.all("x-a").collect::<Vec<_>>(), [&b"1"[..], b"", b"2,3"]);
+        assert_eq!(kept.iter().count(), 3);
+        assert!(kept.size() < headers.size());
+        names.add_all();
+        assert_eq!(headers.only(&names), headers);
     }
 
     #[test]

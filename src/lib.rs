@@ -18,6 +18,7 @@
 //! config          bytes to a configuration that cannot be wrong, or errors with their places
 //! ```
 
+pub mod buffer;
 pub mod config;
 pub mod credentials;
 pub mod delivery;

@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::template::{EvalError, TreeError};
 pub use broker_properties::{BrokerProperties, TextProperty, http_date, time_span};
-pub use compose::compose;
+pub use compose::{READ_HEADERS, compose};
 pub use property::{Property, Value, travels_in_batch_only};
 pub(crate) use wire::check_content_type;
 pub use wire::{BATCH_CONTENT_TYPE, Form, Outgoing, Packed, batch_headers};

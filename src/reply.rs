@@ -33,6 +33,14 @@ pub struct Reply {
     pub details: Cow<'static, str>,
 }
 
+impl Reply {
+    /// Bytes that it takes, about.
+    pub fn size(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        self.body.len() + headers.sum::<usize>()
+    }
+}
+
 /// The answer to an accepted message: 202 with its id, unless the route says otherwise.
 ///
 /// # Errors

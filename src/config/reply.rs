@@ -102,6 +102,6 @@ fn read_failures(node: &Node<'_>, names: &Names) -> Option<Vec<(Reason, FailureR
         Some((reason, FailureReply { status: status?, headers: headers?, body: body? }))
     };
     let failures: Vec<_> = node.members()?.into_iter().map(read).collect();
-    names.add(early.needs());
+    names.add(&early);
     failures.into_iter().collect()
 }

@@ -11,7 +11,9 @@ use super::matches::{read_match, read_name};
 use super::node::Node;
 use super::reply::{self, ReplyConfig};
 use super::send::{self, Send};
+use crate::headers::HeaderNames;
 use crate::matching::{Match, PathMatch, Segment};
+use crate::message::READ_HEADERS;
 use crate::template::{Names, Needs};
 
 /// What happens to the requests that match.
@@ -29,6 +31,8 @@ pub struct Route {
     pub dry_run: Option<DryRun>,
     /// What the expressions need beyond headers and body.
     pub needs: Needs,
+    /// The headers of a request that are read after its route is known.
+    pub headers: HeaderNames,
 }
 
 impl Route {
@@ -134,7 +138,7 @@ fn read<'a>(
             }
             let path_names = Names::new(captures.clone(), false, false);
             let lookup = lookup::read(&lookup, &path_names);
-            names.add(path_names.needs());
+            names.add(&path_names);
             lookup.map(Action::Lookup)
         }
         _ => {
@@ -147,14 +151,29 @@ fn read<'a>(
         None => Some(ReplyConfig::default()),
     };
     fields.finish();
+    let (action, dry_run) = (action?, dry_run?);
     Some(Route {
         name: name?.to_owned(),
         matches: matches?,
-        action: action?,
+        headers: headers(&names, &action, dry_run.as_ref()),
+        action,
         reply: reply?,
-        dry_run: dry_run?,
+        dry_run,
         needs: names.needs(),
     })
+}
+
+/// The headers that expressions read, and those that become part of a message.
+fn headers(names: &Names, action: &Action, dry_run: Option<&DryRun>) -> HeaderNames {
+    let mut headers = names.headers();
+    if let Action::Send(send, _) = action {
+        READ_HEADERS.iter().for_each(|name| headers.add(name));
+        send.forward_headers.iter().for_each(|forwarded| headers.add(&forwarded.header));
+    }
+    if let Some(DryRun::Guarded { header, .. }) = dry_run {
+        headers.add(header);
+    }
+    headers
 }
 
 fn captures(matches: &Match) -> Vec<String> {

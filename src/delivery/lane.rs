@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::parcel::{Job, Parcel};
+use crate::buffer::Buffer;
 use crate::config::{BatchConfig, Entity};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +50,6 @@ pub(super) struct Arrival {
     pub(super) leaving: Vec<Parcel>,
     /// A lane where somebody has begun to wait, and until when.
     pub(super) waits: Option<(LaneId, Duration)>,
-    /// Bytes of the copy that was put into a batch.
-    pub(super) copied: usize,
 }
 
 impl Lanes {
@@ -58,12 +57,12 @@ impl Lanes {
         Self { config, most_bytes, by_key: BTreeMap::new(), lanes: BTreeMap::new(), last: 0 }
     }
 
-    /// A message arrives; a copy of it may have so many bytes.
+    /// A message arrives; there may be room for a copy of it.
     pub(super) fn arrive(
         &mut self,
         mut job: Job,
         way: usize,
-        room: usize,
+        buffer: &Rc<Buffer>,
         now: Duration,
     ) -> Arrival {
         let partition = job.message.partition().map(Rc::from);
@@ -84,12 +83,14 @@ impl Lanes {
         }
         // Two brackets. What is larger than a batch may still be sent by itself, which needs no
         // copy.
-        let fits = |element: &Vec<u8>| element.len() + 2 <= self.most_bytes.min(room);
-        let Some(element) = job.message.element().filter(fits) else {
+        let fits = |element: &Vec<u8>| element.len() + 2 <= self.most_bytes;
+        let element = job.message.element().filter(fits);
+        let copy = element.and_then(|it| Some((buffer.reserve(it.len() + 1)?, it)));
+        let Some((share, element)) = copy else {
             return Arrival { leaving: vec![lane.alone(job, id)], ..Arrival::default() };
         };
-        job.copied = element.len() + 1;
-        let mut arrival = Arrival { copied: job.copied, ..Arrival::default() };
+        job.copy = Some(share);
+        let mut arrival = Arrival::default();
         if lane.array.len() + element.len() + 2 > self.most_bytes {
             arrival.leaving.extend(lane.leave(id));
         }

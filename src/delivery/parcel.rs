@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::StreamId;
 use super::lane::LaneId;
+use crate::buffer::Share;
 use crate::config::{Entity, Fallback};
 use crate::credentials::Stamp;
 use crate::headers::Header;
@@ -17,8 +18,11 @@ use crate::reply::{Failure, Reason, Served};
 pub(super) struct Job {
     pub(super) stream: StreamId,
     pub(super) message: Outgoing,
-    /// Bytes of its copy in the array of a batch.
-    pub(super) copied: usize,
+    /// What it takes of its worker's buffer.
+    #[expect(dead_code, reason = "given back when it is dropped")]
+    pub(super) share: Share,
+    /// What its copy in the array of a batch takes.
+    pub(super) copy: Option<Share>,
     /// When its client has waited for as long as it may.
     pub(super) deadline: Duration,
     /// When a second destination must be tried, if it is to have time.
@@ -126,6 +130,13 @@ impl Parcel {
         let (gone, kept) = std::mem::take(&mut self.jobs).into_iter().partition(gone);
         self.jobs = kept;
         gone
+    }
+
+    /// What travels alone is in no batch any more.
+    pub(super) fn drop_copy_of_one(&mut self) {
+        if let [job] = self.jobs.as_mut_slice() {
+            job.copy = None;
+        }
     }
 
     /// When the first of its clients has waited for as long as it may.

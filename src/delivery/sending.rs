@@ -27,13 +27,11 @@ impl Delivery {
     /// Puts a job on its way: by itself, or on a lane.
     pub(super) fn take(&mut self, job: Job, way: usize) {
         let now = self.time.monotonic;
-        let room = self.sender.delivery.max_buffered_bytes.saturating_sub(self.bytes);
         let Some(lanes) = &mut self.lanes else {
             let entity = Rc::clone(&job.entity);
             return self.send_new(Some(Parcel::new(vec![job], way, entity)));
         };
-        let Arrival { leaving, waits, copied } = lanes.arrive(job, way, room, now);
-        self.bytes = self.bytes.saturating_add(copied);
+        let Arrival { leaving, waits } = lanes.arrive(job, way, &self.buffer, now);
         if let Some((lane, until)) = waits {
             self.timers.insert((until, Timer::Lane(lane)));
         }
@@ -210,7 +208,7 @@ impl Delivery {
     fn send_short(&mut self, mut short: Parcel) {
         self.repeated += usize::from(short.repeated);
         self.parts_on_their_way += usize::from(short.part);
-        self.drop_copy_of_one(&mut short);
+        short.drop_copy_of_one();
         self.send_new(Some(short));
     }
 
@@ -219,7 +217,7 @@ impl Delivery {
         let halves = parcel.halves();
         self.end(parcel);
         for mut half in halves {
-            self.drop_copy_of_one(&mut half);
+            half.drop_copy_of_one();
             let id = ParcelId(self.next_id());
             if let Some(deadline) = half.deadline() {
                 self.timers.insert((deadline, Timer::Part(id)));
@@ -331,7 +329,7 @@ impl Delivery {
             let failure = job.verdict(failure);
             return self.settle(&job, Outcome::Failed(failure));
         };
-        self.drop_copy(&mut job);
+        job.copy = None;
         job.in_doubt |= failure.reason.is_doubtful();
         job.fallback = None;
         job.served = Served::Fallback;
@@ -346,21 +344,8 @@ impl Delivery {
 
     fn settle(&mut self, job: &Job, outcome: Outcome) {
         self.open = self.open.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(job.message.size().saturating_add(job.copied));
         let Job { stream, attempts, served, .. } = *job;
         self.tell_stream(stream, Settlement { outcome, attempts, served });
-    }
-
-    /// What travels alone is in no batch any more.
-    fn drop_copy_of_one(&mut self, parcel: &mut Parcel) {
-        if let [job] = parcel.jobs.as_mut_slice() {
-            self.drop_copy(job);
-        }
-    }
-
-    /// A job is in no batch any more.
-    fn drop_copy(&mut self, job: &mut Job) {
-        self.bytes = self.bytes.saturating_sub(std::mem::take(&mut job.copied));
     }
 
     /// A parcel without jobs.

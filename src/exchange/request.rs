@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Report;
+use crate::buffer::Share;
 use crate::config::Entity;
 use crate::headers::Headers;
 use crate::message::limits;
@@ -29,7 +30,12 @@ pub(super) struct Request {
     pub(super) entity: Option<Rc<Entity>>,
     /// The id of its message, for access logs.
     pub(super) message_id: Option<String>,
+    /// What it takes of its worker's buffer.
+    pub(super) share: Option<Share>,
 }
+
+/// What a request takes beside its texts, about.
+const OVERHEAD: usize = 256;
 
 impl Request {
     /// A request with its id, and what is wrong with its headers.
@@ -59,6 +65,7 @@ impl Request {
             attributes: Attributes::default(),
             entity: None,
             message_id: None,
+            share: None,
         };
         (request, fault)
     }
@@ -76,6 +83,18 @@ impl Request {
             attempts: 0,
             served: Served::Primary,
         }
+    }
+
+    /// Bytes that are kept of it.
+    pub(super) fn size(&self) -> usize {
+        let captures = self.captures.iter().map(|(name, text)| name.len() + text.len());
+        let message_id = self.message_id.as_ref().map_or(0, String::len);
+        OVERHEAD
+            + self.headers.size()
+            + captures.sum::<usize>()
+            + self.tracking_id.len()
+            + message_id
+            + self.attributes.size()
     }
 
     pub(super) fn content_length(&self) -> Option<usize> {

@@ -13,6 +13,7 @@ use super::host;
 use super::metrics::Metrics;
 use super::process::Process;
 use super::ticking::Ticking;
+use crate::buffer::Buffer;
 use crate::config::{HeaderMode, Sender};
 use crate::delivery::{AttemptId, Delivery, Effect, Event, StreamId};
 use crate::exchange::{Exchange, Report, Step};
@@ -27,6 +28,7 @@ pub(super) struct Worker {
     root_id: u32,
     sender: Rc<Sender>,
     delivery: RefCell<Delivery>,
+    buffer: Rc<Buffer>,
     /// The streams that may still be answered. Envoy's word is not enough: see [`host::act_as`].
     exchanges: RefCell<BTreeMap<StreamId, Exchange>>,
     /// Attempts by Envoy's id of their callout, and how much of its answer is needed.
@@ -44,9 +46,11 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(root_id: u32, sender: Rc<Sender>) -> Self {
+        let delivery = Delivery::new(Rc::clone(&sender), Rc::new(Process), seed());
         Self {
             root_id,
-            delivery: RefCell::new(Delivery::new(Rc::clone(&sender), Rc::new(Process), seed())),
+            buffer: Rc::clone(delivery.buffer()),
+            delivery: RefCell::new(delivery),
             metrics: Metrics::new(Rc::clone(&sender)),
             sender,
             exchanges: RefCell::default(),
@@ -71,7 +75,8 @@ impl Worker {
 
     /// A request's headers are here; one that is not ours is forgotten at once.
     pub(super) fn headers_arrived(&self, stream: StreamId, headers: Headers) -> Step {
-        let mut exchange = Exchange::new(Rc::clone(&self.sender), host::random);
+        let mut exchange =
+            Exchange::new(Rc::clone(&self.sender), Rc::clone(&self.buffer), host::random);
         let step = exchange.headers_arrived(headers);
         // One that was refused is kept too: what Envoy may still bring of it must not pass.
         if !matches!(step, Step::Pass) {

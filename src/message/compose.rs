@@ -17,6 +17,9 @@ use crate::config::{
 use crate::headers::Headers;
 use crate::template::{Absent, Scope, Template};
 
+/// The headers of a request that each message takes something from.
+pub const READ_HEADERS: [&str; 3] = ["content-type", "traceparent", "tracestate"];
+
 /// Builds the message that a route sends for a request, and says where it goes. A message whose
 /// body is the request's is left without one, for the caller to move it in.
 ///

@@ -96,11 +96,15 @@ impl Outgoing {
         self.message.broker.partition()
     }
 
-    /// Bytes of body and properties, and of the batch of one if it travels as that.
+    /// Bytes of body and properties, and of what they are packed into.
     pub fn size(&self) -> usize {
-        let batch = self.alone.get().filter(|packed| packed.form == Form::Batch);
-        let batch = batch.map_or(0, |packed| packed.body.len());
-        self.body.len() + self.message.properties_size() + batch
+        let packed = self.alone.get().map_or(0, |packed| match packed.form {
+            Form::Single => {
+                packed.headers.iter().map(|(name, value)| name.len() + value.len()).sum()
+            }
+            Form::Batch => packed.body.len(),
+        });
+        self.body.len() + self.message.properties_size() + packed
     }
 
     fn single(&self, headers: Vec<Header>) -> Packed {

@@ -114,6 +114,7 @@ impl<'a, F: Fn(u64) -> usize> Walk<'a, F> {
             self.reads.uuids += 1;
         }
         if let Some(path) = self.membership(call) {
+            self.names.read(&path);
             self.reads.paths.push(path);
             return Ok(());
         }
@@ -144,8 +145,14 @@ impl<'a, F: Fn(u64) -> usize> Walk<'a, F> {
             return Ok(());
         }
         match Named::resolve(root, steps, self.names) {
-            Ok(Named::Value(path)) => self.reads.paths.push(path),
-            Ok(Named::Map(collection)) => self.reads.maps.push(collection),
+            Ok(Named::Value(path)) => {
+                self.names.read(&path);
+                self.reads.paths.push(path);
+            }
+            Ok(Named::Map(collection)) => {
+                self.names.read_map(collection);
+                self.reads.maps.push(collection);
+            }
             Err(message) => return self.error(id, message),
         }
         Ok(())

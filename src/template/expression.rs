@@ -24,7 +24,10 @@ impl Expression {
             let offset = source.len() - source.trim_start().len();
             let error = |message| TemplateError { offset, message };
             return match Named::resolve(root, &steps, names).map_err(error)? {
-                Named::Value(path) => Ok(Self::Path(path)),
+                Named::Value(path) => {
+                    names.read(&path);
+                    Ok(Self::Path(path))
+                }
                 Named::Map(_) => Err(error(format!("say what to read of `{}`", source.trim()))),
             };
         }

@@ -1,6 +1,9 @@
 //! What expressions may name, which depends on where they stand.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+
+use super::path::{Collection, Path};
+use crate::headers::HeaderNames;
 
 /// The names of one place, and what the expressions there turn out to need.
 #[derive(Debug, Default)]
@@ -12,6 +15,7 @@ pub struct Names {
     /// Whether the answer of a lookup is there.
     pub lookup: bool,
     needs: Cell<Needs>,
+    headers: RefCell<HeaderNames>,
 }
 
 /// What the host is asked for only when an expression uses it.
@@ -26,7 +30,7 @@ pub struct Needs {
 impl Names {
     /// The names of a route with these captures.
     pub fn new(captures: Option<Vec<String>>, body: bool, lookup: bool) -> Self {
-        Self { captures, body, lookup, needs: Cell::default() }
+        Self { captures, body, lookup, needs: Cell::default(), headers: RefCell::default() }
     }
 
     /// What the expressions compiled so far need.
@@ -34,13 +38,34 @@ impl Names {
         self.needs.get()
     }
 
-    /// Adds the needs of expressions elsewhere in the route.
-    pub fn add(&self, needs: Needs) {
-        let own = self.needs.get();
+    /// The headers of the request that the expressions compiled so far read.
+    pub fn headers(&self) -> HeaderNames {
+        self.headers.borrow().clone()
+    }
+
+    /// Adds what expressions elsewhere in the route need and read.
+    pub fn add(&self, other: &Self) {
+        let read = other.headers();
+        self.headers.borrow_mut().extend(&read);
+        let (own, needs) = (self.needs.get(), other.needs.get());
         self.needs.set(Needs {
             jwt: own.jwt || needs.jwt,
             source_address: own.source_address || needs.source_address,
         });
+    }
+
+    /// An expression reads a value.
+    pub(super) fn read(&self, path: &Path) {
+        if let Some(name) = path.header() {
+            self.headers.borrow_mut().add(name);
+        }
+    }
+
+    /// An expression reads a map whole, or by a key that is computed.
+    pub(super) fn read_map(&self, collection: Collection) {
+        if collection == Collection::Headers {
+            self.headers.borrow_mut().add_all();
+        }
     }
 
     pub(super) fn need_jwt(&self) {

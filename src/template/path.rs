@@ -25,6 +25,28 @@ pub(super) enum Path {
     TrackingId,
 }
 
+impl Path {
+    /// The header of the request that it is read from.
+    pub(super) fn header(&self) -> Option<&str> {
+        let Self::Request(value) = self else { return None };
+        match value {
+            RequestValue::Header(name) => Some(name),
+            RequestValue::Host => Some(":authority"),
+            RequestValue::Id => Some("x-request-id"),
+            RequestValue::Method => Some(":method"),
+            RequestValue::Path
+            | RequestValue::Query
+            | RequestValue::QueryParameter(_)
+            | RequestValue::UrlPath => Some(":path"),
+            RequestValue::Scheme => Some(":scheme"),
+            RequestValue::Body
+            | RequestValue::Json(_)
+            | RequestValue::Size
+            | RequestValue::Time => None,
+        }
+    }
+}
+
 /// A value of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RequestValue {

@@ -49,6 +49,26 @@ pub struct Attributes {
     pub source_address: Option<String>,
 }
 
+impl Attributes {
+    /// Bytes that they take, about.
+    pub fn size(&self) -> usize {
+        let address = self.source_address.as_ref().map_or(0, String::len);
+        address + self.jwt.as_ref().map_or(0, size)
+    }
+}
+
+fn size(value: &Value) -> usize {
+    let parts = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| size_of::<String>() + key.len() + size(value)).sum()
+        }
+    };
+    size_of::<Value>() + parts
+}
+
 /// The answer of a lookup.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {

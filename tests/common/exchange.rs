@@ -1,5 +1,8 @@
 //! Requests at some point of their life.
 
+use std::rc::Rc;
+
+use envoy_service_bus::buffer::Buffer;
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::Headers;
 use envoy_service_bus::reply::{Outcome, Reply, Served, Settlement};
@@ -12,8 +15,13 @@ pub(crate) fn random() -> Option<[u8; 16]> {
     Some(RANDOM)
 }
 
+/// Room for all that a test holds.
+pub(crate) fn buffer() -> Rc<Buffer> {
+    Buffer::new(1 << 30)
+}
+
 pub(crate) fn opened(headers: Headers) -> (Exchange, Step) {
-    let mut exchange = Exchange::new(plain_sender(), random);
+    let mut exchange = Exchange::new(plain_sender(), buffer(), random);
     let step = exchange.headers_arrived(headers);
     (exchange, step)
 }
@@ -45,7 +53,7 @@ pub(crate) fn lookup_opened(path: &str) -> Exchange {
                   "failures": {"not_found": {"status": 410, "body": {"gone": "${path.id}"}}}}
     });
     let config = sender(json!({}), json!({}), json!({"routes": [route]}));
-    let mut exchange = Exchange::new(config, random);
+    let mut exchange = Exchange::new(config, buffer(), random);
     let headers = [(":method", "GET"), (":authority", "a"), (":path", path)];
     assert_eq!(kind(&exchange.headers_arrived(headers.into_iter().collect())), Kind::Wait);
     exchange

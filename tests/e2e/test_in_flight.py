@@ -120,6 +120,57 @@ def test_one_byte_more_than_may_be_held_is_refused(
     assert len(broker.requests) == 4
 
 
+SLOW_CLIENTS = 100
+# As much as Envoy takes in one header, and more than is ever read of it.
+LARGE = ("x-large", "l" * 40_000)
+
+
+def start(port: int, path: str) -> http1.Connection:
+    """Sends a request with large headers and does not end it."""
+    connection = http1.Connection(port)
+    connection.send(http1.head("POST", path, [("content-length", "2"), LARGE]) + b"x")
+    return connection
+
+
+def test_slow_requests_hold_only_what_their_route_reads(
+    launch, configure: Callable[[], GatewayConfiguration]
+) -> None:
+    gateway: Envoy = launch(
+        configure().merge_plugin({"delivery": {"max_buffered_bytes": 100_000}}), concurrency=1
+    )
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(start(gateway.port, "/raw")) for _ in range(SLOW_CLIENTS)]
+        for connection in waiting:
+            connection.send(b"y")
+        for connection in waiting:
+            assert_accepted(connection.answer())
+
+
+def test_slow_requests_are_refused_above_the_bound(
+    launch, configure: Callable[[], GatewayConfiguration]
+) -> None:
+    configuration = configure().merge_plugin({"delivery": {"max_buffered_bytes": 100_000}})
+    route = {
+        "name": "whole",
+        "match": {"path": "/whole"},
+        "send": {"queue": "raw", "properties": {"headers": "${size(request.headers)}"}},
+    }
+    gateway: Envoy = launch(configuration.add_plugin_routes([route]), concurrency=1)
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(start(gateway.port, "/whole")) for _ in range(2)]
+        # The third would be one too many, and hears so before its body has come.
+        gateway.wait_until(
+            lambda: sum(gateway.stats("http.ingress.downstream_rq_active$").values()) == 2,
+            "two requests",
+        )
+        third = stack.enter_context(start(gateway.port, "/whole"))
+        assert_refused(third.answer(), "overloaded")
+        for connection in waiting:
+            connection.send(b"y")
+            assert_accepted(connection.answer())
+    assert_accepted(http1.request(gateway.port, "POST", "/whole", [LARGE], b"x"))
+
+
 # With how many of thirty messages they let go at once or later. Envoy finds out when it has a
 # connection, or at once.
 LIMITS = {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::common::exchange::{
-    Kind, found, kind, lookup_opened, problem, random, reply, settlement,
+    Kind, buffer, found, kind, lookup_opened, problem, random, reply, settlement,
 };
 use crate::common::{START, UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
@@ -52,7 +52,7 @@ fn a_lookup_stays_where_its_route_leads() {
         (&two, "..", true),
     ];
     for (sender, id, fits) in cases {
-        let mut exchange = Exchange::new(Rc::clone(sender), random);
+        let mut exchange = Exchange::new(Rc::clone(sender), buffer(), random);
         let _ = exchange.headers_arrived(request(&[("x-id", id.as_bytes())]));
         let step = exchange.request_ended(vec![], START, Attributes::default());
         if fits {
@@ -93,7 +93,7 @@ fn a_route_may_change_the_answer_to_a_failure() {
     let config = sender(json!({"queue": "orders"}), change, json!({}));
     // A value that cannot be a header is left out: the failure must be told.
     for (client, told) in [(&b"a"[..], Some("a")), ("é".as_bytes(), None)] {
-        let mut exchange = Exchange::new(Rc::clone(&config), random);
+        let mut exchange = Exchange::new(Rc::clone(&config), buffer(), random);
         let _ = exchange.headers_arrived(request(&[("x-c", client)]));
         let _ = exchange.request_ended(vec![], START, Attributes::default());
         let failure = Failure::new(Reason::Throttled, "");
@@ -124,7 +124,7 @@ fn a_message_is_made_from_the_request() {
         json!({}),
     );
     let send = |body: Json, queue: &str| {
-        let mut exchange = Exchange::new(Rc::clone(&config), random);
+        let mut exchange = Exchange::new(Rc::clone(&config), buffer(), random);
         let _ = exchange.headers_arrived(request(&[("x-queue", queue.as_bytes())]));
         let body = body.to_string().into_bytes();
         let step = exchange.request_ended(body, START, Attributes::default());
@@ -217,7 +217,7 @@ fn a_reply_that_cannot_be_made_stops_the_message() {
     let reply_config = json!({"headers": {"x-order": "order ${request.json.id}"}});
     let config = sender(json!({"queue": "orders"}), reply_config, json!({}));
     let end = |body: &[u8]| {
-        let mut exchange = Exchange::new(Rc::clone(&config), random);
+        let mut exchange = Exchange::new(Rc::clone(&config), buffer(), random);
         let _ = exchange.headers_arrived(request(&[]));
         exchange.request_ended(body.to_vec(), START, Attributes::default())
     };
@@ -234,7 +234,7 @@ fn a_location_leads_to_the_id() {
     let location = |template: &str, key: &[u8]| {
         let config = json!({"headers": {"location": template}});
         let mut exchange =
-            Exchange::new(sender(json!({"queue": "orders"}), config, json!({})), random);
+            Exchange::new(sender(json!({"queue": "orders"}), config, json!({})), buffer(), random);
         let _ = exchange
             .headers_arrived(request(&[("idempotency-key", key), ("x-url", b"https://a/b?c")]));
         let _ = exchange.request_ended(vec![], START, Attributes::default());
@@ -279,7 +279,7 @@ proptest! {
             (":method", b"POST".as_slice()), (":authority", b"a"), (":path", path.as_bytes()),
             ("x-h", &header),
         ].into_iter().collect();
-        let mut exchange = Exchange::new(config, random);
+        let mut exchange = Exchange::new(config, buffer(), random);
         let _ = exchange.headers_arrived(headers);
         let body = json!({"t": text}).to_string().into_bytes();
         let (lines, payload) = match exchange.request_ended(body, START, Attributes::default()) {

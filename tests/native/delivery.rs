@@ -176,7 +176,7 @@ fn no_more_bytes_than_the_limit_are_in_flight() {
     worker.submit(2, &[b'a'; 100]);
     let failure = worker.failure();
     assert_eq!(failure.reason, Reason::Overloaded);
-    assert_eq!(failure.cause, format!("messages of {held} bytes are on their way"));
+    assert_eq!(failure.cause, format!("requests and messages of {held} bytes are held"));
     worker.answer(attempt, answer("201"));
     assert_eq!(worker.settled(), (1, None));
     assert_eq!(worker.delivery.buffered_bytes(), 0);

@@ -1,7 +1,7 @@
 //! Messages that are shown instead of sent.
 
 use crate::common::configuration::{error, warnings, with};
-use crate::common::exchange::{Kind, kind, random, reply};
+use crate::common::exchange::{Kind, buffer, kind, random, reply};
 use crate::common::{START, UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::header;
@@ -18,7 +18,7 @@ fn ended(dry_run: Json, headers: &[(&str, &[u8])], body: &[u8]) -> Step {
         "dry_run": dry_run
     });
     let mut exchange =
-        Exchange::new(sender(json!({}), json!({}), json!({"routes": [route]})), random);
+        Exchange::new(sender(json!({}), json!({}), json!({"routes": [route]})), buffer(), random);
     assert_eq!(kind(&exchange.headers_arrived(request(headers))), Kind::Wait);
     exchange.request_ended(body.to_vec(), START, Attributes::default())
 }

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use crate::common::exchange::{
-    Kind, found, kind, lookup_opened, opened, other_request, problem, random, reply, settlement,
+    Kind, buffer, found, kind, lookup_opened, opened, other_request, problem, random, reply,
+    settlement,
 };
 use crate::common::{START, UUID, plain_sender, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
@@ -20,7 +21,7 @@ fn failed() -> Outcome {
 fn every_state_meets_every_event() {
     type Build = fn() -> Exchange;
     type Event = fn(&mut Exchange) -> Step;
-    let fresh: Build = || Exchange::new(plain_sender(), random);
+    let fresh: Build = || Exchange::new(plain_sender(), buffer(), random);
     let passing: Build = || opened(other_request()).0;
     let receiving: Build = || opened(request(&[])).0;
     let sending: Build = || {
@@ -172,11 +173,11 @@ fn super_large(exchange: &mut Exchange) -> (u16, Json) {
 
 #[test]
 fn without_random_bytes_there_is_no_id_and_no_message() {
-    let mut exchange = Exchange::new(plain_sender(), || None);
+    let mut exchange = Exchange::new(plain_sender(), buffer(), || None);
     let (status, problem) = problem(exchange.headers_arrived(request(&[])));
     assert_eq!((status, &problem["reason"]), (503, &json!("misconfigured")));
     // A client's key needs none.
-    let mut exchange = Exchange::new(plain_sender(), || None);
+    let mut exchange = Exchange::new(plain_sender(), buffer(), || None);
     let step = exchange.headers_arrived(request(&[("idempotency-key", b"k")]));
     assert_eq!(kind(&step), Kind::Wait);
 }
@@ -193,7 +194,7 @@ fn the_first_route_that_matches_sends() {
         ]}),
     );
     let entity = |headers| {
-        let mut exchange = Exchange::new(Rc::clone(&sender), random);
+        let mut exchange = Exchange::new(Rc::clone(&sender), buffer(), random);
         let _ = exchange.headers_arrived(headers);
         match exchange.request_ended(vec![], START, Attributes::default()) {
             Step::Send(submission) => submission.entity.path.clone(),
@@ -213,7 +214,7 @@ fn the_reply_is_the_routes() {
                "body": {"status": "processing", "n": [1, null]}}),
         json!({}),
     );
-    let mut exchange = Exchange::new(sender, random);
+    let mut exchange = Exchange::new(sender, buffer(), random);
     let _ = exchange.headers_arrived(request(&[]));
     let _ = exchange.request_ended(vec![], START, Attributes::default());
     let reply = reply(exchange.settled(settlement(Outcome::Accepted)));

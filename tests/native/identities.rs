@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::common::exchange::{Kind, kind, problem, random};
+use crate::common::exchange::{Kind, buffer, kind, problem, random};
 use crate::common::{START, UUID, request, sender};
 use envoy_service_bus::config::Sender;
 use envoy_service_bus::exchange::{Exchange, Step};
@@ -18,7 +18,7 @@ fn with(property: &str, template: &str) -> Rc<Sender> {
 }
 
 fn end(sender: &Rc<Sender>, headers: &[(&str, &[u8])], body: &[u8]) -> Step {
-    let mut exchange = Exchange::new(Rc::clone(sender), random);
+    let mut exchange = Exchange::new(Rc::clone(sender), buffer(), random);
     let step = exchange.headers_arrived(request(headers));
     assert_eq!(kind(&step), Kind::Wait);
     exchange.request_ended(body.to_vec(), START, Attributes::default())
@@ -151,7 +151,7 @@ fn a_value_that_cannot_be_decoded_is_refused_wherever_it_is_read() {
                 ("x-raw", raw),
                 ("x-request-id", raw),
             ];
-            let mut exchange = Exchange::new(sender, random);
+            let mut exchange = Exchange::new(sender, buffer(), random);
             let _ = exchange.headers_arrived(headers.into_iter().collect());
             let step = exchange.request_ended(vec![], START, Attributes::default());
             refused(step, place, "needs a value that is well percent-encoded UTF-8");

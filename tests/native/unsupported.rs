@@ -1,6 +1,6 @@
 //! Requests that no message can answer.
 
-use crate::common::exchange::{Kind, kind, opened, random};
+use crate::common::exchange::{Kind, buffer, kind, opened, random};
 use crate::common::{UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::headers::{Headers, header};
@@ -68,7 +68,7 @@ fn connect_is_refused_where_a_route_takes_it() {
     let config = sender(json!({}), json!({}), json!({"routes": [route]}));
     for (method, more) in [("CONNECT", None), ("GET", Some((":protocol", "websocket")))] {
         let head = [(":method", method), (":authority", "a"), (":path", "/chat")];
-        let mut exchange = Exchange::new(std::rc::Rc::clone(&config), random);
+        let mut exchange = Exchange::new(std::rc::Rc::clone(&config), buffer(), random);
         let step = exchange.headers_arrived(head.into_iter().chain(more).collect());
         assert_eq!(kind(&step), Kind::Reply(400), "{method}");
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use envoy_service_bus::config::Destination;
 use envoy_service_bus::delivery::{Answer, Callout, DispatchError, StreamId};
-use envoy_service_bus::exchange::{Exchange, Step};
+use envoy_service_bus::exchange::{Exchange, Report, Step};
 use envoy_service_bus::headers::Headers;
-use envoy_service_bus::reply::Reason;
+use envoy_service_bus::reply::{Reason, Reply};
 use envoy_service_bus::template::Attributes;
 
 use super::breaker::{Breaker, By};
@@ -41,6 +41,9 @@ struct Send {
     is_part: bool,
 }
 
+/// No request here takes more, its body aside.
+const SMALL_REQUEST: usize = 1024;
+
 impl World {
     /// A client sends something.
     pub(super) fn request(&mut self) -> (usize, StreamId) {
@@ -69,13 +72,20 @@ impl World {
         }
         let headers: Headers = headers.into_iter().collect();
         let stream = StreamId(id);
-        let mut exchange = Exchange::new(Rc::clone(&self.setup.sender), random);
-        assert!(matches!(exchange.headers_arrived(headers), Step::Wait));
+        let buffer = Rc::clone(self.workers[worker].delivery.buffer());
+        let before = buffer.held();
+        let mut exchange = Exchange::new(Rc::clone(&self.setup.sender), buffer, random);
         let now = self.now();
+        self.note(|| format!("w{worker}: {id} comes to {path}, session {session:?}"));
+        if let Step::Reply(reply, report) = exchange.headers_arrived(headers) {
+            return self.no_room(worker, stream, before, &reply, &report);
+        }
         let sent_body = if path == "/status" { vec![] } else { body.clone().into_bytes() };
         let step = exchange.request_ended(sent_body, now, Attributes::default());
+        if let Step::Reply(reply, report) = &step {
+            return self.no_room(worker, stream, before, reply, report);
+        }
         self.workers[worker].exchanges.insert(stream, exchange);
-        self.note(|| format!("w{worker}: {id} comes to {path}, session {session:?}"));
         let config = self.setup.sender.delivery;
         let count = self.open[worker].count;
         let held = self.workers[worker].delivery.buffered_bytes();
@@ -113,6 +123,24 @@ impl World {
         }
         self.settle_down(worker);
         assert_eq!(self.too_many, None, "taken in spite of too many others");
+        (worker, stream)
+    }
+
+    /// A client hears that there is no room for its request.
+    fn no_room(
+        &mut self,
+        worker: usize,
+        stream: StreamId,
+        held: usize,
+        reply: &Reply,
+        report: &Report,
+    ) -> (usize, StreamId) {
+        let reason = report.failure.as_ref().map(|failure| failure.reason);
+        assert_eq!((reply.status, reason), (503, Some(Reason::Overloaded)), "{stream:?}");
+        let limit = self.setup.sender.delivery.max_buffered_bytes;
+        assert!(held + SMALL_REQUEST > limit, "{stream:?} is refused when {held} bytes are held");
+        self.tally.told(reason);
+        self.tally.no_room += 1;
         (worker, stream)
     }
 

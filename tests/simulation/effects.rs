@@ -1,7 +1,7 @@
 //! What a worker wants done, and the laws that hold after each event.
 
 use envoy_service_bus::delivery::{Effect, Event, StreamId};
-use envoy_service_bus::exchange::Step;
+use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::reply::{Failure, Outcome, Reason, Settlement};
 
 use super::breaker::Breaker;
@@ -28,10 +28,12 @@ impl World {
         self.budgets[worker].rest(delivery.time());
         let Open { count, bytes } = self.open[worker];
         let config = &self.setup.sender.delivery;
-        let held = delivery.buffered_bytes();
+        let all = delivery.buffered_bytes();
+        let requests = self.workers[worker].exchanges.values().map(Exchange::held_bytes);
+        let held = all - requests.sum::<usize>();
         assert_eq!(delivery.in_flight(), count);
         assert!((bytes.least..=bytes.most).contains(&held), "{held} bytes are held: {bytes:?}");
-        assert!(count <= config.max_in_flight && held <= config.max_buffered_bytes);
+        assert!(count <= config.max_in_flight && all <= config.max_buffered_bytes);
         self.breakers.values().for_each(Breaker::rest);
         self.workers[worker].arm(self.real);
     }

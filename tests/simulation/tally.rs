@@ -14,6 +14,7 @@ pub(crate) struct Tally {
     pub(crate) clocks_set: u64,
     pub(crate) batches: u64,
     pub(crate) refused: u64,
+    pub(crate) no_room: u64,
     pub(crate) forgotten: u64,
     pub(crate) answered_twice: u64,
     pub(crate) breaker_refused: u64,
@@ -29,13 +30,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn named(&self) -> [(&'static str, u64); 17] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 18] {
         [
             ("requests", self.requests),
             ("clients that left", self.left),
             ("clocks set", self.clocks_set),
             ("batches", self.batches),
             ("callouts refused", self.refused),
+            ("requests without room", self.no_room),
             ("callouts forgotten", self.forgotten),
             ("answers that came twice", self.answered_twice),
             ("refused by breakers", self.breaker_refused),
@@ -81,6 +83,7 @@ impl AddAssign for Tally {
         self.clocks_set += other.clocks_set;
         self.batches += other.batches;
         self.refused += other.refused;
+        self.no_room += other.no_room;
         self.forgotten += other.forgotten;
         self.answered_twice += other.answered_twice;
         self.breaker_refused += other.breaker_refused;

@@ -41,7 +41,8 @@ const STREAM: StreamId = StreamId(1);
 
 /// Simulates a request.
 pub(super) fn simulate(sender: &Rc<Sender>, request: Request, world: World) -> Option<Simulated> {
-    let mut exchange = Exchange::new(Rc::clone(sender), random);
+    let mut delivery = Delivery::new(Rc::clone(sender), Rc::new(Alone::default()), 1);
+    let mut exchange = Exchange::new(Rc::clone(sender), Rc::clone(delivery.buffer()), random);
     let mut step = exchange.headers_arrived(request.headers);
     if matches!(step, Step::Wait) {
         step = exchange.body_grew(request.body.len());
@@ -49,7 +50,6 @@ pub(super) fn simulate(sender: &Rc<Sender>, request: Request, world: World) -> O
     if matches!(step, Step::Wait) {
         step = exchange.request_ended(request.body, world.now, world.attributes);
     }
-    let mut delivery = Delivery::new(Rc::clone(sender), Rc::new(Alone::default()), 1);
     let route = exchange.waiting_on();
     let success = match step {
         Step::Pass => return Some(Simulated::Passed),
