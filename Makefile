@@ -22,7 +22,7 @@ INSTALLED := redis browser prometheus
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
-SCRIPTS := tests/control-planes tests/demo.py tests/demo_orders.py tests/narration.py tests/needs.py tests/soak.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
+SCRIPTS := tests/control-planes tests/demo.py tests/demo_orders.py tests/narration.py tests/needs.py tests/sdk tests/soak.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
 SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
 
 pinned = target/envoy/$(1)/envoy/_bin/envoy
@@ -75,9 +75,39 @@ test-native: toolchain ## Run the tests that need Rust alone
 test-worker: toolchain ## Run the tests of the order scenario's worker (needs Redis)
 	@if $(NEEDS) has redis; then $(CARGO) test -p order-worker --test with_redis -- --ignored; else $(NEEDS) report redis; fi
 
-test-e2e: build command tools worker $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
+test-e2e: build command tools worker sdks $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
 	@echo "make: testing on $(words $(ENVOYS)) versions of Envoy, $(PARALLEL) tests at a time"
 	$(VENV)/bin/python -m pytest tests/e2e -n $(PARALLEL) --dist loadgroup $(foreach envoy,$(ENVOYS),--envoy=$(envoy)) $(PYTEST)
+
+# Microsoft's SDKs, each in a program that the tests drive.
+SDK := tests/sdk
+.PHONY: sdks
+sdks: target/sdk/python/installed ## Build the programs with Microsoft's SDKs, those whose toolchain is there
+	@if $(NEEDS) has node; then $(MAKE) --no-print-directory target/sdk/javascript/client.mjs; fi
+	@if $(NEEDS) has java; then $(MAKE) --no-print-directory target/sdk/java/installed; fi
+	@if $(NEEDS) has go; then $(MAKE) --no-print-directory target/sdk/go/client; fi
+
+target/sdk/python/installed: $(SDK)/python/requirements.txt | $(PACKAGES)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+target/sdk/javascript/installed: $(SDK)/javascript/package.json $(SDK)/javascript/package-lock.json
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# Beside the packages that it imports.
+target/sdk/javascript/client.mjs: $(SDK)/javascript/client.mjs target/sdk/javascript/installed
+	cp $< $@
+
+target/sdk/java/installed: $(SDK)/java/pom.xml $(wildcard $(SDK)/java/src/main/java/*.java)
+	mvn --quiet --batch-mode --file $(SDK)/java/pom.xml compile
+	@touch $@
+
+target/sdk/go/client: $(wildcard $(SDK)/go/*)
+	cd $(SDK)/go && $(GO) build -o $(CURDIR)/$@ .
 
 soak: build tools $(PACKAGES) $(NEWEST_ENVOY) ## Send a million requests while everything fails, and watch memory
 	@$(SCRIPT) tests/soak.py --envoy=$(NEWEST_ENVOY) $(SOAK)

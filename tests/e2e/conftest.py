@@ -14,15 +14,19 @@ from clients.customer import Customer
 from configuration.gateway import GatewayConfiguration, upstream_cluster
 from configuration.identities import KINDS, Kind
 from configuration.routes import ROUTES, entities
+from configuration.sdk import sdk_entities
 from processes import envoy
 from processes.emulator import Emulator
 from processes.envoy import Envoy
 from processes.orders import OrderParts, order_parts
 from processes.program import ROOT
+from processes.sdk import SDKS, Bus, Sdk, SdkClient
 from servers.token_service import TokenService
 from servers.upstream import Upstream, answers
 
 Launch = Callable[..., Envoy]
+# Connects by an SDK with a connection string.
+SdkConnect = Callable[[str], Bus]
 
 # Groups of tests/needs.py, by the fixtures that start what they name.
 NEEDED_BY = {"shared_order_parts": "redis", "shared_browser": "browser"}
@@ -264,6 +268,71 @@ def order_gateway(shared_order_gateway: Envoy, parts: OrderParts) -> Iterator[En
 def customer(order_gateway: Envoy, parts: OrderParts) -> Customer:
     """A client of the order scenario that no other test has been."""
     return Customer(order_gateway.port, parts.issuer.token(f"user-{uuid.uuid4()}"))
+
+
+@pytest.fixture(scope="session")
+def shared_amqp_emulator(
+    target_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulator]:
+    """One emulator for Microsoft's SDKs; tests see it through `amqp_emulator`."""
+    emulator = Emulator(target_dir, sdk_entities(), tmp_path_factory.mktemp("amqp"), amqp=True)
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def amqp_emulator(shared_amqp_emulator: Emulator) -> Emulator:
+    """The emulator that speaks AMQP, without messages and faults of earlier tests."""
+    shared_amqp_emulator.reset()
+    return shared_amqp_emulator
+
+
+def _sdk_param(sdk: Sdk) -> object:
+    """An SDK whose tests run one after the other, where its toolchain is."""
+    marks = [pytest.mark.xdist_group(f"sdk-{sdk.name}")]
+    if sdk.group:
+        marks.append(pytest.mark.needs(sdk.group))
+    return pytest.param(sdk, id=sdk.name, marks=marks)
+
+
+@pytest.fixture(scope="session", params=[_sdk_param(sdk) for sdk in SDKS])
+def sdk(request: pytest.FixtureRequest) -> Sdk:
+    """Each of Microsoft's SDKs."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def shared_sdk_client(
+    sdk: Sdk, shared_amqp_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SdkClient]:
+    """A program of each SDK, connected; tests see it through `bus`."""
+    client = SdkClient(sdk, tmp_path_factory.mktemp("sdk"))
+    client.ask("open", connection_string=shared_amqp_emulator.connection_string())
+    yield client
+    client.stop()
+
+
+@pytest.fixture
+def bus(shared_sdk_client: SdkClient, amqp_emulator: Emulator) -> Iterator[Bus]:
+    """The emulator by each of Microsoft's SDKs."""
+    bus = Bus(shared_sdk_client)
+    yield bus
+    bus.leave_all()
+
+
+@pytest.fixture
+def connect(sdk: Sdk, amqp_emulator: Emulator, tmp_path: Path) -> Iterator[SdkConnect]:
+    """Connects by an SDK with a connection string of the test's own."""
+    clients: list[SdkClient] = []
+
+    def start(connection_string: str) -> Bus:
+        clients.append(SdkClient(sdk, tmp_path))
+        clients[-1].ask("open", connection_string=connection_string)
+        return Bus(clients[-1])
+
+    yield start
+    for client in clients:
+        client.stop()
 
 
 @pytest.fixture

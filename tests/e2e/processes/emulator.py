@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import re
 import ssl
@@ -54,6 +56,7 @@ class Emulator:
         port: int = 0,
         clock_ahead: int = 0,
         certificate: Certificate | None = None,
+        amqp: bool = False,
     ):
         config = folder / "entities.json"
         config.write_text(json.dumps(entities))
@@ -65,16 +68,23 @@ class Emulator:
                 *("--config", str(config)),
                 *("--clock-ahead", str(clock_ahead)),
                 *(certificate.options if certificate else ()),
+                *(("--amqp", "127.0.0.1:0") if amqp else ()),
             ],
             folder,
         )
         try:
-            found = self._program.wait_until(self._listening, "line that says where it listens")
+            found = self._program.wait_until(
+                lambda: self._listening("https?"), "line that says where it listens"
+            )
+            found_amqp = amqp and self._program.wait_until(
+                lambda: self._listening("amqp"), "line that says where it speaks AMQP"
+            )
         except BaseException:
             self._program.stop()
             raise
         assert isinstance(found, re.Match)
         self.port = int(found[2])
+        self.amqp_port = int(found_amqp[2]) if isinstance(found_amqp, re.Match) else None
         self.url = f"{found[1]}://127.0.0.1:{self.port}"
 
     def messages(self, entity: str) -> list[dict]:
@@ -129,9 +139,29 @@ class Emulator:
     def stop(self) -> None:
         self._program.stop()
 
-    def _listening(self) -> re.Match | None:
+    def connection_string(self, key: str = DEFAULT_KEY) -> str:
+        """What Microsoft's SDKs take to connect over AMQP, with a key `NAME=KEY`."""
+        name, _, secret = key.partition("=")
+        return (
+            f"Endpoint=sb://127.0.0.1:{self.amqp_port};SharedAccessKeyName={name};"
+            f"SharedAccessKey={secret};UseDevelopmentEmulator=true;"
+        )
+
+    def signed_connection_string(self, expiry: int) -> str:
+        """The same with a token of the usual key that is good until then, in seconds since 1970."""
+        name, _, secret = DEFAULT_KEY.partition("=")
+        resource = quote(f"sb://127.0.0.1:{self.amqp_port}/", safe="")
+        signed = hmac.digest(secret.encode(), f"{resource}\n{expiry}".encode(), "sha256")
+        signature = quote(base64.b64encode(signed), safe="")
+        return (
+            f"Endpoint=sb://127.0.0.1:{self.amqp_port};SharedAccessSignature="
+            f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={name};"
+            "UseDevelopmentEmulator=true"
+        )
+
+    def _listening(self, scheme: str) -> re.Match | None:
         return re.search(
-            r"^listening on (https?)://127\.0\.0\.1:(\d+)$", self._program.stdout(), re.M
+            rf"^listening on ({scheme})://127\.0\.0\.1:(\d+)$", self._program.stdout(), re.M
         )
 
     def _ask(self, method: str, path: str, body: dict | None = None):

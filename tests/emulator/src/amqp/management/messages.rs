@@ -92,9 +92,8 @@ pub(super) fn receive_deferred(
             }
         };
         let deliveries = delivery.stored.delivery_count.saturating_sub(1);
-        let until = delivery.lock.map(|(_, until)| until);
-        let message = encoded(&delivery.stored, MessageState::Deferred, deliveries, until);
-        let mut entry = vec![("message", message)];
+        let message = message::encode_deferred(&delivery.stored, deliveries, delivery.lock);
+        let mut entry = vec![("message", Value::Binary(message.into()))];
         if let Some((token, _)) = delivery.lock {
             entry.push(("lock-token", Value::Uuid(token)));
         }

@@ -8,6 +8,6 @@ mod sections;
 mod tests;
 
 pub use incoming::{BATCH_FORMAT, parse};
-pub use outgoing::encode;
+pub use outgoing::{encode, encode_deferred};
 pub use property::{from_value, to_value};
 pub use sections::Sections;

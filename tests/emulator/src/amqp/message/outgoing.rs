@@ -1,6 +1,7 @@
 //! A message of the broker, as a client receives it.
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::to_value;
 use crate::amqp::codec::{Reader, Value, encode as encode_value};
@@ -15,27 +16,60 @@ pub fn encode(
     deliveries: u32,
     locked_until: Option<Timestamp>,
 ) -> Vec<u8> {
-    let message = &*stored.message;
-    let mut out = Vec::with_capacity(message.body.len() + 512);
+    let mut out = start(stored, deliveries);
+    finish(stored, state, locked_until, &mut out);
+    out
+}
+
+/// Encodes a message that is received by its number: no transfer has a tag that could be its lock,
+/// so the SDK for Go reads the lock here.
+#[must_use]
+pub fn encode_deferred(
+    stored: &Stored,
+    deliveries: u32,
+    lock: Option<(Uuid, Timestamp)>,
+) -> Vec<u8> {
+    let mut out = start(stored, deliveries);
+    if let Some((token, _)) = lock {
+        let annotations = vec![(Value::symbol("x-opt-lock-token"), Value::Uuid(token))];
+        let section = Value::Described(Box::new((Value::Ulong(0x71), Value::Map(annotations))));
+        encode_value(&section, &mut out);
+    }
+    finish(stored, MessageState::Deferred, lock.map(|(_, until)| until), &mut out);
+    out
+}
+
+fn start(stored: &Stored, deliveries: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(stored.message.body.len() + 512);
     encode_value(&header(stored, deliveries), &mut out);
-    annotations(stored, state, locked_until, &mut out);
+    out
+}
+
+/// What follows the header and the annotations of this delivery.
+fn finish(
+    stored: &Stored,
+    state: MessageState,
+    locked_until: Option<Timestamp>,
+    out: &mut Vec<u8>,
+) {
+    let message = &*stored.message;
+    annotations(stored, state, locked_until, out);
     match message.bare.as_deref() {
         Some(bare) if !bare.properties.is_empty() => out.extend_from_slice(&bare.properties),
-        _ => encode_value(&properties(message), &mut out),
+        _ => encode_value(&properties(message), out),
     }
-    application_properties(stored, &mut out);
+    application_properties(stored, out);
     match message.bare.as_deref() {
         Some(bare) if !bare.body.is_empty() => {
             out.extend_from_slice(&bare.body);
             out.extend_from_slice(&bare.footer);
         }
         Some(bare) => {
-            data(&message.body, &mut out);
+            data(&message.body, out);
             out.extend_from_slice(&bare.footer);
         }
-        None => data(&message.body, &mut out),
+        None => data(&message.body, out),
     }
-    out
 }
 
 fn data(body: &Bytes, out: &mut Vec<u8>) {
