@@ -1,0 +1,41 @@
+"""The entities that the tests with Microsoft's SDKs use."""
+
+from __future__ import annotations
+
+
+def queue(name: str, **properties: object) -> dict:
+    return {"Name": name, "Properties": properties}
+
+
+def sql(name: str, expression: str, action: str | None = None) -> dict:
+    rule: dict = {"FilterType": "Sql", "SqlFilter": {"SqlExpression": expression}}
+    if action:
+        rule["Action"] = {"SqlExpression": action}
+    return {"Name": name, "Properties": rule}
+
+
+# `brief` locks are as short as Service Bus has them.
+BRIEF = "PT5S"
+
+QUEUES = [
+    queue("plain", MaxDeliveryCount=3),
+    queue("replies"),
+    queue("brief", LockDuration=BRIEF),
+    queue("sessions", RequiresSession=True),
+    queue("brief-sessions", RequiresSession=True, LockDuration=BRIEF),
+    queue("detecting", RequiresDuplicateDetection=True),
+]
+SUBSCRIPTIONS = [
+    {"Name": "all"},
+    {"Name": "large", "Rules": [sql("large", "quantity > 10 AND color = 'red'")]},
+    {"Name": "marked", "Rules": [sql("marked", "EXISTS(color)", "SET marked = 'yes'")]},
+    {"Name": "changing"},
+    {"Name": "sessions", "Properties": {"RequiresSession": True}},
+]
+
+
+def sdk_entities() -> dict:
+    """In the format of Microsoft's emulator."""
+    topics = [{"Name": "topic", "Subscriptions": SUBSCRIPTIONS}]
+    namespace = {"Name": "sbemulatorns", "Queues": QUEUES, "Topics": topics}
+    return {"UserConfig": {"Namespaces": [namespace]}}
