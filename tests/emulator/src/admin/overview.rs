@@ -160,19 +160,21 @@ fn requests(service: &Service) -> Value {
 }
 
 fn request(entry: &Entry) -> Value {
-    let head = &entry.head;
+    let asked = &entry.asked;
     json!({
         "number": entry.number,
         "time": format!("{}Z", entry.at.to_iso8601()),
-        "method": head.method.as_str(),
-        "path": without_token(&head.target),
-        "authority": head.authority,
-        "tls_server_name": head.peer.server_name.as_deref(),
+        "protocol": asked.protocol(),
+        "method": asked.operation(),
+        "path": without_token(asked.target()),
+        "authority": asked.authority(),
+        "tls_server_name": asked.peer().server_name.as_deref(),
         "status": entry.status,
         "failed": entry.failed.map(Check::name),
         "verdict": entry.verdict,
         "form": entry.form.map(Form::name),
-        "request": request_headers(&head.headers),
+        "condition": entry.condition,
+        "request": asked.headers().map(request_headers),
     })
 }
 

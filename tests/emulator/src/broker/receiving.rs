@@ -44,6 +44,20 @@ pub enum Settlement {
     DeadLetter(DeadLetter, Modified),
 }
 
+impl Settlement {
+    /// Its name in the admin API.
+    #[must_use]
+    pub const fn operation(&self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Abandon(_) => "abandon",
+            Self::Release => "release",
+            Self::Defer(_) => "defer",
+            Self::DeadLetter(..) => "dead_letter",
+        }
+    }
+}
+
 /// Why a message cannot be settled so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettleError {

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Check, Ending, Entry, Moment, Operation, Plan, Route, Service, receive, route, send};
+use super::{
+    Asked, Check, Ending, Entry, Moment, Operation, Plan, Route, Service, receive, route, send,
+};
 use crate::admin;
 use crate::auth;
 use crate::broker::{Form, Timestamp};
@@ -193,9 +195,9 @@ impl<'a> Exchange<'a> {
             }
             _ => None,
         };
-        let head = self.head.clone();
+        let asked = Asked::Http(self.head.clone());
         let at = Timestamp::now();
-        let entry = Entry { number: 0, at, head, status, failed, verdict, form };
+        let entry = Entry { number: 0, at, asked, status, condition: None, failed, verdict, form };
         self.service.journal.lock().note(entry);
     }
 }

@@ -1,9 +1,10 @@
 //! The latest requests, for those who ask what was sent and what became of it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::broker::{Form, Timestamp};
-use crate::http::Head;
+use crate::http::{Head, Headers, Peer};
 
 /// How many requests are kept. The headers of a stored message live as long as its request here.
 const CAPACITY: usize = 4096;
@@ -51,15 +52,95 @@ pub struct Entry {
     /// When it was done with.
     pub at: Timestamp,
     /// What was asked.
-    pub head: Head,
-    /// The status that was answered, if any was.
+    pub asked: Asked,
+    /// The status that was answered, if any was. AMQP has none.
     pub status: Option<u16>,
+    /// The condition of the error that was answered over AMQP.
+    pub condition: Option<Box<str>>,
     /// What it did not pass, if anything.
     pub failed: Option<Check>,
     /// What became of it.
     pub verdict: String,
     /// The form of a send.
     pub form: Option<Form>,
+}
+
+/// A request, in the terms of its protocol.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// The head of a request.
+    Http(Head),
+    /// What a client wanted on a link.
+    Amqp(AmqpRequest),
+}
+
+/// What a client wanted over AMQP.
+#[derive(Clone, Debug)]
+pub struct AmqpRequest {
+    /// As in `attach`, `send` or `complete`.
+    pub operation: Box<str>,
+    /// The address of the link.
+    pub address: Box<str>,
+    /// The host that the client asked for.
+    pub host: Box<str>,
+    /// Who asks.
+    pub peer: Arc<Peer>,
+}
+
+impl Asked {
+    /// `http` or `amqp`.
+    #[must_use]
+    pub const fn protocol(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Amqp(_) => "amqp",
+        }
+    }
+
+    /// The method of HTTP, the operation of AMQP.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        match self {
+            Self::Http(head) => head.method.as_str(),
+            Self::Amqp(request) => &request.operation,
+        }
+    }
+
+    /// Path and query of HTTP, the address of AMQP.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        match self {
+            Self::Http(head) => &head.target,
+            Self::Amqp(request) => &request.address,
+        }
+    }
+
+    /// The host that the client asked for.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        match self {
+            Self::Http(head) => &head.authority,
+            Self::Amqp(request) => &request.host,
+        }
+    }
+
+    /// The headers of HTTP.
+    #[must_use]
+    pub fn headers(&self) -> Option<&Headers> {
+        match self {
+            Self::Http(head) => Some(&head.headers),
+            Self::Amqp(_) => None,
+        }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        match self {
+            Self::Http(head) => &head.peer,
+            Self::Amqp(request) => &request.peer,
+        }
+    }
 }
 
 /// The latest requests.

@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 
 pub use exchange::Exchange;
 pub use faults::{Armed, Ending, Fault, Faults, Moment, Plan};
-pub use journal::{Check, Entry, Journal};
+pub use journal::{AmqpRequest, Asked, Check, Entry, Journal};
 pub(crate) use route::segments;
 pub use route::{Operation, Route};
-pub use send::{check_target, store};
+pub use send::{check_target, outcome, store};
 
 use crate::auth::{self, Trusted};
 use crate::broker::{Entity, Namespace, Rules, Timestamp};

@@ -22,7 +22,7 @@ pub(super) fn send(
     check_target(entity, route.part)?;
     let messages = wire::parse(&head.headers, body, tier)?;
     let accepted = store(entity, messages, Timestamp::now())?;
-    Ok(Done { response: Response::empty(201), verdict: verdict(&accepted) })
+    Ok(Done { response: Response::empty(201), verdict: outcome(&accepted) })
 }
 
 /// Whether messages can be sent there.
@@ -66,8 +66,9 @@ pub fn store(
     Ok(messages.into_iter().map(|message| entity.send(Arc::new(message), now)).collect())
 }
 
-/// What became of messages.
-pub(super) fn verdict(accepted: &[Acceptance]) -> String {
+/// What became of messages, in words.
+#[must_use]
+pub fn outcome(accepted: &[Acceptance]) -> String {
     let count = accepted.len();
     let is_duplicate = |acceptance: &&Acceptance| **acceptance == Acceptance::Duplicate;
     match (count, accepted.iter().filter(is_duplicate).count()) {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::about::Wanted;
 use super::attach::{CREDIT, unattached};
 use super::link::{End, Link, Partial, Receives, Target};
 use super::session::WINDOW;
@@ -10,8 +11,8 @@ use crate::amqp::codec::Value;
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::message;
 use crate::amqp::performative::Transfer;
-use crate::broker::{Entity, Timestamp};
-use crate::service;
+use crate::broker::{Acceptance, Entity, Form, Timestamp};
+use crate::service::{self, Check};
 
 impl Connection {
     pub(super) fn transfer(
@@ -20,7 +21,7 @@ impl Connection {
         transfer: Transfer,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let max_message_size = self.service.tier().max_message_bytes();
+        let max_message_size = self.about.service.tier().max_message_bytes();
         let Self { sessions, output, partial_bytes, .. } = self;
         let Some(session) = sessions.get_mut(&channel) else { return Ok(()) };
         session.next_incoming_id = session.next_incoming_id.wrapping_add(1);
@@ -64,7 +65,19 @@ impl Connection {
         }
         let payload = Bytes::from(whole.payload);
         let outcome = match &target {
-            Target::Entity(entity) => self.store(entity, &payload, whole.format, now),
+            Target::Entity(entity) => {
+                let stored = self.store(entity, &payload, whole.format, now);
+                let form = match whole.format {
+                    message::BATCH_FORMAT => Form::AmqpBatch,
+                    _ => Form::Amqp,
+                };
+                let address = entity.path();
+                let (form, check) = (Some(form), Check::Message);
+                let wanted = Wanted { operation: "send", address, form, check };
+                let outcome = stored.as_ref().map(|accepted| service::outcome(accepted));
+                self.about.note(wanted, outcome.as_deref().map_err(|error| *error), now);
+                stored.map(drop)
+            }
             Target::Cbs | Target::Management(..) => self.request(channel, &target, &payload, now),
         };
         if !whole.settled {
@@ -91,11 +104,10 @@ impl Connection {
         payload: &Bytes,
         format: u32,
         now: Timestamp,
-    ) -> Result<(), AmqpError> {
-        let messages = message::parse(payload, format, self.service.tier())?;
+    ) -> Result<Vec<Acceptance>, AmqpError> {
+        let messages = message::parse(payload, format, self.about.service.tier())?;
         service::store(entity, messages, now)
-            .map_err(|refusal| AmqpError::new(condition::NOT_ALLOWED, refusal.detail))?;
-        Ok(())
+            .map_err(|refusal| AmqpError::new(condition::NOT_ALLOWED, refusal.detail))
     }
 }
 

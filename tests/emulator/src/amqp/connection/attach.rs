@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::about::{About, Wanted};
 use super::link::{Accepts, End, Link, Receives, Reply, Sends, Source, Target};
 use super::output::Output;
 use super::session::{FIRST_ID, Session};
@@ -16,6 +17,7 @@ use crate::amqp::node::{Address, Place};
 use crate::amqp::performative::{self, Attach, Flow};
 use crate::auth::Right;
 use crate::broker::{Entity, QueueEntity, SessionHeld, SessionLock, SubQueue, Timestamp};
+use crate::service::Check;
 
 /// What a client may send before it gets more credit.
 pub(super) const CREDIT: u32 = 1000;
@@ -44,12 +46,22 @@ impl Connection {
             )));
         }
         let link = self.open_link(attach, now);
+        let own = if attach.is_receiver { &attach.source } else { &attach.target };
+        let address = performative::address(own).unwrap_or_default();
+        let wanted = Wanted { operation: "attach", address, form: None, check: Check::Path };
+        match &link {
+            // Noted when the session is there.
+            Ok(Link { end: End::Accepts(_), .. }) => {}
+            Ok(_) if attach.is_receiver => self.about.note(wanted, Ok("the client receives"), now),
+            Ok(_) => self.about.note(wanted, Ok("the client sends"), now),
+            Err(error) => self.about.note(wanted, Err(error), now),
+        }
         let Self { sessions, output, .. } = self;
         let Some(session) = sessions.get_mut(&channel) else { return Ok(()) };
         let reply = Reply::to(attach);
         match link {
             Ok(link) => {
-                let max_message_size = self.service.tier().max_message_bytes();
+                let max_message_size = self.about.service.tier().max_message_bytes();
                 let receives = matches!(link.end, End::Receives(_));
                 // Answered when the session is there.
                 if !matches!(link.end, End::Accepts(_)) {
@@ -94,7 +106,7 @@ impl Connection {
             return Ok(Link { name: attach.name.clone(), address, grant: None, end });
         }
         let (right, until) = self.grant(&address, attach.is_receiver, now)?;
-        let entity = self.service.entity(&self.host, &address.entity)?.clone();
+        let entity = self.about.service.entity(&self.about.host, &address.entity)?.clone();
         let end = match address.place {
             Place::Cbs | Place::Management(_) if attach.is_receiver => End::responses(reply_to),
             Place::Cbs => End::receives(Target::Cbs, attach),
@@ -119,9 +131,9 @@ impl Connection {
         is_receiver: bool,
         now: Timestamp,
     ) -> Result<(Right, Timestamp), AmqpError> {
-        let trusted = self.service.trusted().lock();
+        let trusted = self.about.service.trusted().lock();
         let authorize = |right| {
-            let until = self.tokens.authorize(address, right, &self.host, &trusted, now)?;
+            let until = self.tokens.authorize(address, right, &self.about.host, &trusted, now)?;
             Ok((right, until))
         };
         match address.place {
@@ -338,16 +350,21 @@ impl Session {
     pub(super) fn try_accept(
         &mut self,
         handle: u32,
-        max_message_size: usize,
+        about: &About,
         output: &mut Output,
         now: Timestamp,
     ) {
+        let max_message_size = about.service.tier().max_message_bytes();
         let Some(link) = self.links.get_mut(&handle) else { return };
         let End::Accepts(accepts) = &mut link.end else { return };
         let accepted = accept(&accepts.entity, accepts.session.as_deref(), accepts.deadline, now);
+        let address = link.address.path.join("/");
+        let wanted =
+            Wanted { operation: "attach", address: &address, form: None, check: Check::Receipt };
         match accepted {
             Ok(None) => {}
             Ok(Some((lock, until))) => {
+                about.note(wanted, Ok(&format!("the client holds the session '{}'", lock.id)), now);
                 let mut reply = accepts.attach.clone();
                 reply.name_session(&lock.id);
                 let sends = Sends {
@@ -366,6 +383,7 @@ impl Session {
                 link.end = End::Sends(Box::new(sends));
             }
             Err(error) => {
+                about.note(wanted, Err(&error), now);
                 let reply = accepts.attach.clone();
                 self.refuse(reply, &error, output);
             }

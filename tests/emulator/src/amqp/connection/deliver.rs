@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::about::{About, Wanted};
 use super::link::{End, Source};
 use super::output::Output;
 use super::session::{Session, Unsettled};
@@ -10,18 +11,18 @@ use super::{Connection, OUTPUT_HIGH};
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::message;
 use crate::broker::{Delivery, LockLost, MessageState, Mode, Source as BrokerSource, Timestamp};
+use crate::service::Check;
 
 impl Connection {
     /// Hands out what is there, as far as credit and windows allow.
     pub(super) fn deliver(&mut self, now: Timestamp) {
-        let max_message_size = self.service.tier().max_message_bytes();
-        let Self { sessions, output, .. } = self;
+        let Self { sessions, output, about, .. } = self;
         for session in sessions.values_mut().filter(|session| !session.is_ended()) {
             let waiting = session.links.iter().filter(|(_, link)| link.waits());
             let handles: Vec<u32> = waiting.map(|(handle, _)| *handle).collect();
             for handle in handles {
-                session.try_accept(handle, max_message_size, output, now);
-                while session.deliver_one(handle, output, now) {}
+                session.try_accept(handle, about, output, now);
+                while session.deliver_one(handle, about, output, now) {}
                 session.answer_drain(handle, output);
             }
         }
@@ -30,7 +31,13 @@ impl Connection {
 
 impl Session {
     /// Delivers one message on a link. False if there is none, or no room for it.
-    fn deliver_one(&mut self, handle: u32, output: &mut Output, now: Timestamp) -> bool {
+    fn deliver_one(
+        &mut self,
+        handle: u32,
+        about: &About,
+        output: &mut Output,
+        now: Timestamp,
+    ) -> bool {
         if !self.can_send() || output.len() > OUTPUT_HIGH {
             return false;
         }
@@ -73,6 +80,10 @@ impl Session {
         };
         sends.count();
         let Delivery { stored, lock } = delivery;
+        let operation = if lock.is_some() { "peek_lock" } else { "receive_and_delete" };
+        let address = link.address.path.join("/");
+        let wanted = Wanted { operation, address: &address, form: None, check: Check::Receipt };
+        about.note(wanted, Ok(&format!("delivered {}", stored.message.broker.message_id)), now);
         let deliveries = stored.delivery_count.saturating_sub(1);
         let until = lock.map(|(_, until)| until);
         let payload = message::encode(&stored, MessageState::Active, deliveries, until);

@@ -1,6 +1,7 @@
 //! One connection as a state machine without I/O: bytes in, bytes out, time is an argument. It asks
 //! the broker, which has no I/O either, and is told by a [`Notify`] when to look again.
 
+mod about;
 mod accept;
 mod attach;
 mod authorization;
@@ -27,6 +28,7 @@ use super::performative::{self, Performative};
 use crate::broker::Timestamp;
 use crate::http::Peer;
 use crate::service::Service;
+use about::About;
 use authorization::Tokens;
 use output::Output;
 use session::Session;
@@ -45,15 +47,11 @@ const OUTPUT_HIGH: usize = 512 * 1024;
 /// A connection.
 #[derive(Debug)]
 pub struct Connection {
-    service: Arc<Service>,
-    #[allow(dead_code)] // for the journal
-    peer: Arc<Peer>,
+    about: About,
     watcher: Arc<Notify>,
     phase: Phase,
     inbox: Inbox,
     output: Output,
-    /// The host that the client asked for, without port.
-    host: String,
     tokens: Tokens,
     sessions: BTreeMap<u16, Session>,
     partial_bytes: usize,
@@ -95,13 +93,11 @@ impl Connection {
         now: Timestamp,
     ) -> Self {
         Self {
-            service,
-            peer,
+            about: About { service, peer, host: String::new() },
             watcher,
             phase: Phase::Header(false),
             inbox: Inbox::default(),
             output: Output::new(now),
-            host: String::new(),
             tokens: Tokens::default(),
             sessions: BTreeMap::new(),
             partial_bytes: 0,

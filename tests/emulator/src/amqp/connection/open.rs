@@ -38,7 +38,7 @@ impl Connection {
     /// Tokens come over `$cbs`, but a name and a key with PLAIN are as good.
     pub(super) fn sasl_init(&mut self, mechanism: &str, response: &[u8]) {
         let accepted = match mechanism {
-            "PLAIN" => self.tokens.put_key(response, &self.service.trusted().lock()),
+            "PLAIN" => self.tokens.put_key(response, &self.about.service.trusted().lock()),
             other => MECHANISMS.contains(&other),
         };
         let code = u8::from(!accepted);
@@ -47,7 +47,7 @@ impl Connection {
     }
 
     pub(super) fn open(&mut self, host: Option<&str>, max_frame: u32, idle_millis: Option<u32>) {
-        auth::host(host.unwrap_or_default()).clone_into(&mut self.host);
+        auth::host(host.unwrap_or_default()).clone_into(&mut self.about.host);
         self.output.opened(max_frame, idle_millis);
         self.send_open();
         self.phase = Phase::Running;

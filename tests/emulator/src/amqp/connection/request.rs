@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Connection;
+use super::about::Wanted;
 use super::accept::answers_to;
 use super::link::{End, Link, Source, Target};
 use crate::amqp::codec::{Value, encode};
@@ -13,6 +14,7 @@ use crate::amqp::management::{self, Context, Response};
 use crate::amqp::message::Sections;
 use crate::amqp::node::{Address, Place};
 use crate::broker::{Entity, SessionLock, SubQueue, Timestamp};
+use crate::service::Check;
 
 /// What of a request decides about its answer.
 struct Request {
@@ -98,14 +100,25 @@ impl Connection {
     }
 
     fn put_token(&mut self, request: &Request, now: Timestamp) -> Bytes {
+        let audience = request.text("name").unwrap_or_default();
         let refused = match (request.text("operation"), request.text("name"), &request.body) {
             (Some("put-token"), Some(audience), Value::String(token)) => {
-                let trusted = self.service.trusted().lock();
-                let put = self.tokens.put(audience, token, &self.host, &trusted, now);
+                let trusted = self.about.service.trusted().lock();
+                let put = self.tokens.put(audience, token, &self.about.host, &trusted, now);
                 put.err().map(|refusal| (i32::from(refusal.status), refusal.detail))
             }
             _ => Some((400, "Expected put-token with a name and a token.".to_owned())),
         };
+        let error = refused
+            .as_ref()
+            .map(|(_, reason)| AmqpError::new(condition::UNAUTHORIZED, reason.as_str()));
+        let wanted = Wanted {
+            operation: "put_token",
+            address: audience,
+            form: None,
+            check: Check::Authorization,
+        };
+        self.about.note(wanted, error.as_ref().map_or(Ok("accepted"), Err), now);
         // Older SDKs for Java insist on 202.
         let (status, description) = refused.unwrap_or_else(|| (202, "Accepted".to_owned()));
         let status = vec![
@@ -126,17 +139,24 @@ impl Connection {
         let operation = request.text("operation").unwrap_or_default();
         let address = Address::management(entity.path(), part);
         let right = management::right(operation);
-        let trusted = self.service.trusted().lock();
-        let granted = self.tokens.authorize(&address, right, &self.host, &trusted, now);
+        let trusted = self.about.service.trusted().lock();
+        let granted = self.tokens.authorize(&address, right, &self.about.host, &trusted, now);
         drop(trusted);
         let response = granted.and_then(|_| {
             let link = request.text("associated-link-name");
             let session = |id: &str| self.held_session(channel, entity, id, link);
-            let rules = self.service.rules(entity);
-            let tier = self.service.tier();
+            let rules = self.about.service.rules(entity);
+            let tier = self.about.service.tier();
             let context = Context { entity, rules, part, session: &session, tier, now };
             management::carry_out(operation, &request.body, &context)
         });
+        let wanted = Wanted {
+            operation: operation.strip_prefix("com.microsoft:").unwrap_or(operation),
+            address: &address.path.join("/"),
+            form: None,
+            check: Check::Receipt,
+        };
+        self.about.note(wanted, response.as_ref().map(|_| "done"), now);
         let Response { status, description, condition, body } =
             response.unwrap_or_else(Response::from);
         let mut properties = vec![

@@ -1,5 +1,6 @@
 //! How clients settle what they received.
 
+use super::about::Wanted;
 use super::output::Output;
 use super::session::{Session, Unsettled};
 use super::{Connection, Failure, deliver};
@@ -8,6 +9,7 @@ use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::message;
 use crate::amqp::performative::Disposition;
 use crate::broker::{DeadLetter, Modified, SettleError, Settlement, Timestamp};
+use crate::service::Check;
 
 impl Connection {
     pub(super) fn disposition(
@@ -16,7 +18,7 @@ impl Connection {
         disposition: Disposition,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let Self { sessions, output, .. } = self;
+        let Self { sessions, output, about, .. } = self;
         let Some(session) = sessions.get_mut(&channel) else { return Ok(()) };
         // What this end sent to a sender is settled already.
         if !disposition.is_receiver || disposition.first > disposition.last {
@@ -38,7 +40,15 @@ impl Connection {
                 Err(error) => Err(error.clone()),
             };
             let Some(unsettled) = session.unsettled.remove(&id) else { continue };
+            let operation = outcome.as_ref().map_or("settle", Settlement::operation);
+            let wanted = Wanted {
+                operation,
+                address: &unsettled.entity.path,
+                form: None,
+                check: Check::Receipt,
+            };
             let settled = outcome.and_then(|settlement| unsettled.settle(settlement, now));
+            about.note(wanted, settled.as_ref().map(|()| "settled"), now);
             if !disposition.settled {
                 let state = match settled {
                     Ok(()) => outcome_without_error(&disposition.state),

@@ -37,15 +37,15 @@ impl Connection {
             self.close(&AmqpError::new(condition::CONNECTION_FORCED, reason));
             return;
         }
-        let Self { sessions, output, tokens, service, host, .. } = self;
+        let Self { sessions, output, tokens, about, .. } = self;
         for session in sessions.values_mut() {
             let mut ended = Vec::new();
             for (handle, link) in &mut session.links {
                 if let Some((right, until)) = link.grant
                     && until <= now
                 {
-                    let trusted = service.trusted().lock();
-                    match tokens.authorize(&link.address, right, host, &trusted, now) {
+                    let trusted = about.service.trusted().lock();
+                    match tokens.authorize(&link.address, right, &about.host, &trusted, now) {
                         Ok(until) => link.grant = Some((right, until)),
                         Err(error) => ended.push((*handle, error)),
                     }
