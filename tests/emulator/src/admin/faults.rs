@@ -26,10 +26,12 @@ struct Order {
 #[serde(deny_unknown_fields)]
 struct FaultOrder {
     status: Option<u16>,
+    condition: Option<String>,
     detail: Option<String>,
     headers: Option<BTreeMap<String, String>>,
     delay: Option<String>,
     stall: Option<bool>,
+    lose_lock: Option<bool>,
     reset: Option<String>,
     #[serde(default)]
     store: bool,
@@ -64,21 +66,31 @@ pub(super) fn arm(service: &Service, body: &[u8]) -> Result<Value, Refusal> {
 }
 
 fn fault(order: FaultOrder) -> Result<Fault, Refusal> {
-    let FaultOrder { status, detail, headers, delay, stall, reset, store } = order;
-    let kinds = [status.is_some(), delay.is_some(), stall.is_some(), reset.is_some()];
+    let FaultOrder { status, condition, detail, headers, delay, stall, lose_lock, reset, store } =
+        order;
+    // Over HTTP a fault of AMQP is that the server is busy.
+    let status = status.or_else(|| condition.as_ref().map(|_| 503));
+    let kinds =
+        [status.is_some(), delay.is_some(), stall.is_some(), lose_lock.is_some(), reset.is_some()];
     if kinds.into_iter().filter(|given| *given).count() != 1 {
         return Err(Refusal::bad_request(
-            "fault: expected exactly one of status, delay, stall, reset",
+            "fault: expected exactly one of status or condition, delay, stall, lose_lock, reset",
         ));
     }
     if status.is_none() && (detail.is_some() || headers.is_some()) {
         return Err(Refusal::bad_request("fault: detail and headers belong to a status"));
     }
-    if store && (delay.is_some() || reset.is_some()) {
+    if store && (delay.is_some() || reset.is_some() || lose_lock.is_some()) {
         return Err(Refusal::bad_request("fault: store belongs to a status or a stall"));
     }
     if stall == Some(false) {
         return Err(Refusal::bad_request("fault.stall: expected true"));
+    }
+    if let Some(lose_lock) = lose_lock {
+        return match lose_lock {
+            true => Ok(Fault::LoseLock),
+            false => Err(Refusal::bad_request("fault.lose_lock: expected true")),
+        };
     }
     if let Some(text) = delay {
         return Ok(Fault::Delay(duration(&text)?));
@@ -86,6 +98,7 @@ fn fault(order: FaultOrder) -> Result<Fault, Refusal> {
     Ok(Fault::Ending(match (status, reset) {
         (Some(status), _) if (300..=599).contains(&status) && status != 304 => Ending::Status {
             status,
+            condition: condition.unwrap_or_else(|| default_condition(status).to_owned()),
             detail: detail.unwrap_or_else(|| default_detail(status).to_owned()),
             headers: header_lines(headers.unwrap_or_default())?,
             store,
@@ -110,6 +123,18 @@ fn header_lines(headers: BTreeMap<String, String>) -> Result<Vec<(String, String
         }
     }
     Ok(headers.into_iter().collect())
+}
+
+/// What AMQP says in place of a status.
+const fn default_condition(status: u16) -> &'static str {
+    match status {
+        401 => "amqp:unauthorized-access",
+        403 => "amqp:resource-limit-exceeded",
+        404 | 410 => "amqp:not-found",
+        400..=428 => "com.microsoft:argument-error",
+        429 | 503 => "com.microsoft:server-busy",
+        _ => "amqp:internal-error",
+    }
 }
 
 /// What Azure says with that status, as far as it is known.

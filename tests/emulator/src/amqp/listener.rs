@@ -123,6 +123,10 @@ async fn exchange<S: Transport>(
             unwritten = connection.take_output(now);
         }
         if unwritten.is_empty() && !needs_flush && connection.is_finished() {
+            if connection.resets() {
+                crate::http::reset(stream);
+                return Ok(());
+            }
             return stream.shutdown().await;
         }
         if connection.is_overdue(now) {

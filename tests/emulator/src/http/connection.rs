@@ -55,7 +55,7 @@ impl Transport for TlsStream<TcpStream> {
 }
 
 /// Drops the connection so that the peer gets a reset, not an end.
-pub(super) fn reset(stream: impl Transport) {
+pub(crate) fn reset(stream: impl Transport) {
     // Fails only if the peer is gone already.
     let _ = stream.tcp().set_zero_linger();
 }

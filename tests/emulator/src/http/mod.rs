@@ -9,8 +9,8 @@ mod listener;
 mod response;
 mod tls;
 
-pub(crate) use connection::Transport;
 pub use connection::{Outcome, Peer};
+pub(crate) use connection::{Transport, reset};
 pub use head::Head;
 pub use headers::Headers;
 pub use listener::Listener;

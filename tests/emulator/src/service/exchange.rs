@@ -174,7 +174,7 @@ impl<'a> Exchange<'a> {
             Operation::ReceiveAndDelete | Operation::PeekLock => {
                 receive::receive(entity, route, head).await
             }
-            _ => receive::settle(entity, route),
+            _ => receive::settle(entity, route, self.plan.loses_lock),
         };
         received.map_err(Check::Receipt.refuses())
     }

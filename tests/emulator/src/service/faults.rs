@@ -9,6 +9,8 @@ use super::Operation;
 pub enum Fault {
     /// The request waits, then goes on to the next fault or its normal course.
     Delay(Duration),
+    /// The lock that the request is about is lost, then the request goes on.
+    LoseLock,
     /// The request ends otherwise than it would.
     Ending(Ending),
 }
@@ -20,6 +22,8 @@ pub enum Ending {
     Status {
         /// Any status that is no success.
         status: u16,
+        /// The condition that AMQP answers with in its place.
+        condition: String,
         /// The text of the error body.
         detail: String,
         /// Headers to add.
@@ -47,11 +51,21 @@ impl Ending {
     }
 }
 
+impl Plan {
+    /// Whether the request is carried out at all.
+    #[must_use]
+    pub fn carries_out(&self) -> bool {
+        self.ending.as_ref().is_none_or(Ending::carries_out)
+    }
+}
+
 /// What a request is in for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// How long it waits first.
     pub delay: Duration,
+    /// The lock that it is about is lost first.
+    pub loses_lock: bool,
     /// How it ends, if not normally.
     pub ending: Option<Ending>,
 }
@@ -113,6 +127,12 @@ impl Faults {
         self.0.clear();
     }
 
+    /// Whether none was ever armed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The faults, spent ones too.
     pub fn iter(&self) -> impl Iterator<Item = &Armed> {
         self.0.iter()
@@ -131,6 +151,7 @@ impl Faults {
             }
             match &armed.fault {
                 Fault::Delay(span) => plan.delay += *span,
+                Fault::LoseLock => plan.loses_lock = true,
                 Fault::Ending(ending) => {
                     plan.ending = Some(ending.clone());
                     break;
@@ -181,7 +202,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn ending(ending: Ending) -> Plan {
-        Plan { delay: Duration::ZERO, ending: Some(ending) }
+        Plan { ending: Some(ending), ..Plan::default() }
     }
 
     #[test]
@@ -205,7 +226,7 @@ mod tests {
         for fault in [Fault::Delay(SECOND), Fault::Ending(STALL), Fault::Delay(SECOND)] {
             faults.arm(armed(fault));
         }
-        let plan = Plan { delay: SECOND, ending: Some(STALL) };
+        let plan = Plan { delay: SECOND, ending: Some(STALL), ..Plan::default() };
         assert_eq!(faults.draw("q", Operation::Send), plan);
     }
 

@@ -105,7 +105,7 @@ async fn next_delivery(entity: &QueueEntity, route: &Route) -> Option<Delivery> 
 }
 
 /// Completes, abandons, or renews.
-pub(super) fn settle(entity: &Entity, route: &Route) -> Result<Done, Refusal> {
+pub(super) fn settle(entity: &Entity, route: &Route, loses_lock: bool) -> Result<Done, Refusal> {
     let entity = queue(entity, route.part)?;
     let lost = || {
         Refusal::not_found(
@@ -119,6 +119,10 @@ pub(super) fn settle(entity: &Entity, route: &Route) -> Result<Done, Refusal> {
         let mut queue = entity.queue.lock();
         if !queue.is_locked(route.part, name, *token) {
             return Err(lost());
+        }
+        if loses_lock {
+            // It is there, as was just seen.
+            let _ = queue.lose_lock(route.part, *token, now);
         }
         let mut settle = |settlement| queue.settle(route.part, *token, settlement, now);
         match route.operation {

@@ -28,19 +28,31 @@ pub enum Operation {
     Complete,
     /// Give a locked message back.
     Abandon,
-    /// Extend a lock.
+    /// Extend a lock, on a message or a session.
     RenewLock,
+    /// Open a link, over AMQP.
+    Attach,
+    /// Set a locked message aside, over AMQP.
+    Defer,
+    /// Move a locked message to the dead-letter queue, over AMQP.
+    DeadLetter,
+    /// Anything else that `$management` is asked, over AMQP.
+    Manage,
 }
 
 impl Operation {
     /// Each operation with its name in the admin API.
-    pub const NAMES: [(&'static str, Self); 6] = [
+    pub const NAMES: [(&'static str, Self); 10] = [
         ("send", Self::Send),
         ("receive_and_delete", Self::ReceiveAndDelete),
         ("peek_lock", Self::PeekLock),
         ("complete", Self::Complete),
         ("abandon", Self::Abandon),
         ("renew_lock", Self::RenewLock),
+        ("attach", Self::Attach),
+        ("defer", Self::Defer),
+        ("dead_letter", Self::DeadLetter),
+        ("manage", Self::Manage),
     ];
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::client::{connect, exchange, read, read_head, request};
 use crate::emulator::{Emulator, token};
+use crate::receive::lock_path;
 
 fn send_request(body: &[u8]) -> Vec<u8> {
     let token = token();
@@ -232,11 +233,15 @@ fn a_wrong_order_is_refused_with_the_reason() {
     for (order, status, error) in [
         ("", 400, "EOF while parsing a value at line 1 column 0"),
         ("{}", 400, "missing field `fault`"),
-        (r#"{"fault":{}}"#, 400, "fault: expected exactly one of status, delay, stall, reset"),
+        (
+            r#"{"fault":{}}"#,
+            400,
+            "fault: expected exactly one of status or condition, delay, stall, lose_lock, reset",
+        ),
         (
             r#"{"fault":{"status":500,"stall":true}}"#,
             400,
-            "fault: expected exactly one of status, delay, stall, reset",
+            "fault: expected exactly one of status or condition, delay, stall, lose_lock, reset",
         ),
         (
             r#"{"fault":{"status":200}}"#,
@@ -274,13 +279,14 @@ fn a_wrong_order_is_refused_with_the_reason() {
             r#"{"fault":{"status":500},"operation":"browse"}"#,
             400,
             "operation: expected one of send, receive_and_delete, peek_lock, complete, abandon, \
-             renew_lock, found \"browse\"",
+             renew_lock, attach, defer, dead_letter, manage, found \"browse\"",
         ),
         (
             r#"{"fault":{"status":500},"probability":2}"#,
             400,
             "probability: expected a number from 0 to 1",
         ),
+        (r#"{"fault":{"lose_lock":false}}"#, 400, "fault.lose_lock: expected true"),
         (r#"{"fault":{"status":500},"entity":"nothing"}"#, 404, "there is no entity 'nothing'"),
     ] {
         let answer = emulator.ask_admin("POST faults", order);
@@ -301,4 +307,23 @@ fn an_answer_can_be_read_after_a_reset_elsewhere() {
     struck.write_all(&send_request(b"a")).unwrap();
     assert_eq!(end(&mut struck).1, Some(ErrorKind::ConnectionReset));
     assert_eq!(exchange(&mut calm, &send_request(b"a")).unwrap().status, 201);
+}
+
+#[test]
+fn a_lock_is_lost_before_it_is_settled() {
+    let emulator = Emulator::start();
+    emulator.arm(r#"{"fault":{"lose_lock":true},"operation":"complete","count":1}"#);
+    emulator.send("orders", "m-1", &[], b"one");
+    let path = lock_path(&emulator.peek_lock("orders"));
+    assert_eq!(emulator.ask(&format!("DELETE {path}"), &[], b"").status, 404);
+    let again = emulator.peek_lock("orders");
+    assert_eq!(again.broker_properties()["DeliveryCount"], 2);
+    assert_eq!(emulator.ask(&format!("DELETE {}", lock_path(&again)), &[], b"").status, 200);
+}
+
+#[test]
+fn a_condition_of_amqp_is_a_busy_server_over_http() {
+    let emulator = Emulator::start();
+    emulator.arm(r#"{"fault":{"condition":"com.microsoft:server-busy"},"count":1}"#);
+    assert_eq!(emulator.ask("POST /orders/messages", &[], b"").status, 503);
 }

@@ -9,7 +9,7 @@ use crate::client::{Answer, HOST, connect, read, request};
 use crate::emulator::{Emulator, token};
 
 /// The path of a locked message, from its `Location`.
-fn lock_path(locked: &Answer) -> String {
+pub(crate) fn lock_path(locked: &Answer) -> String {
     let location = locked.header("Location").unwrap();
     location.strip_prefix(&format!("http://{HOST}")).unwrap().to_owned()
 }

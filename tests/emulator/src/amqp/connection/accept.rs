@@ -6,19 +6,20 @@ use super::about::Wanted;
 use super::attach::{CREDIT, unattached};
 use super::link::{End, Link, Partial, Receives, Target};
 use super::session::WINDOW;
-use super::{Connection, Failure, MAX_PARTIAL_BYTES};
+use super::{Connection, Failure, MAX_PARTIAL_BYTES, faults};
 use crate::amqp::codec::Value;
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::message;
 use crate::amqp::performative::Transfer;
 use crate::broker::{Acceptance, Entity, Form, Timestamp};
-use crate::service::{self, Check};
+use crate::service::{self, Check, Ending, Plan};
 
 impl Connection {
     pub(super) fn transfer(
         &mut self,
         channel: u16,
         transfer: Transfer,
+        plan: &Plan,
         now: Timestamp,
     ) -> Result<(), Failure> {
         let max_message_size = self.about.service.tier().max_message_bytes();
@@ -64,22 +65,29 @@ impl Connection {
             session.grant_credit(handle, output);
         }
         let payload = Bytes::from(whole.payload);
-        let outcome = match &target {
-            Target::Entity(entity) => {
-                let stored = self.store(entity, &payload, whole.format, now);
-                let form = match whole.format {
-                    message::BATCH_FORMAT => Form::AmqpBatch,
-                    _ => Form::Amqp,
-                };
-                let address = entity.path();
-                let (form, check) = (Some(form), Check::Message);
-                let wanted = Wanted { operation: "send", address, form, check };
-                let outcome = stored.as_ref().map(|accepted| service::outcome(accepted));
-                self.about.note(wanted, outcome.as_deref().map_err(|error| *error), now);
-                stored.map(drop)
+        let mut outcome = match &target {
+            Target::Entity(entity) => self.send(entity, &payload, whole.format, plan, now),
+            Target::Cbs | Target::Management(..) => {
+                self.request(channel, &target, &payload, plan, now)
             }
-            Target::Cbs | Target::Management(..) => self.request(channel, &target, &payload, now),
         };
+        // A fault must not hide that the request itself is wrong.
+        if outcome.is_ok() {
+            match &plan.ending {
+                None => {}
+                Some(Ending::Stall { .. }) => return Ok(()),
+                Some(Ending::Reset(_)) => {
+                    self.reset(false, now);
+                    return Ok(());
+                }
+                Some(ending @ Ending::Status { .. }) => {
+                    // Management answers with a message of its own.
+                    if let (Target::Entity(_), Some(error)) = (&target, faults::refusal(ending)) {
+                        outcome = Err(error);
+                    }
+                }
+            }
+        }
         if !whole.settled {
             let state = match outcome {
                 Ok(()) => Value::described_list(0x24, vec![]),
@@ -95,6 +103,40 @@ impl Connection {
             self.output.send(channel, &Value::described_list(0x15, disposition), b"");
         }
         Ok(())
+    }
+
+    /// Stores what a transfer holds, unless a fault says otherwise, and notes it.
+    fn send(
+        &self,
+        entity: &Entity,
+        payload: &Bytes,
+        format: u32,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Result<(), AmqpError> {
+        let batch = format == message::BATCH_FORMAT;
+        let form = Some(if batch { Form::AmqpBatch } else { Form::Amqp });
+        let address = entity.path();
+        let stored = match plan.carries_out() {
+            true => self.store(entity, payload, format, now),
+            false => Ok(Vec::new()),
+        };
+        let (check, words) = match (&stored, &plan.ending) {
+            (Err(_), _) => (Check::Message, String::new()),
+            (Ok(accepted), None) => (Check::Message, service::outcome(accepted)),
+            (Ok(accepted), Some(ending)) if plan.carries_out() => {
+                let stored = service::outcome(accepted);
+                (Check::Fault, format!("{stored}, {}", faults::name(ending)))
+            }
+            (Ok(_), Some(ending)) => (Check::Fault, faults::name(ending)),
+        };
+        let wanted = Wanted { operation: "send", address, form, check };
+        match (&stored, &plan.ending) {
+            (Ok(_), Some(_)) => self.about.note_fault(wanted, &words, now),
+            (Ok(_), None) => self.about.note(wanted, Ok(&words), now),
+            (Err(error), _) => self.about.note(wanted, Err(error), now),
+        }
+        stored.map(drop)
     }
 
     /// Stores what a transfer holds: all of its messages, or none if one of them is wrong.

@@ -10,14 +10,14 @@ use super::about::{About, Wanted};
 use super::link::{Accepts, End, Link, Receives, Reply, Sends, Source, Target};
 use super::output::Output;
 use super::session::{FIRST_ID, Session};
-use super::{Connection, Failure, MAX_LINKS};
+use super::{Connection, Failure, MAX_LINKS, faults};
 use crate::amqp::codec::Value;
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::node::{Address, Place};
 use crate::amqp::performative::{self, Attach, Flow};
 use crate::auth::Right;
 use crate::broker::{Entity, QueueEntity, SessionHeld, SessionLock, SubQueue, Timestamp};
-use crate::service::Check;
+use crate::service::{Check, Ending, Plan};
 
 /// What a client may send before it gets more credit.
 pub(super) const CREDIT: u32 = 1000;
@@ -30,6 +30,7 @@ impl Connection {
         &mut self,
         channel: u16,
         attach: &Attach,
+        plan: &Plan,
         now: Timestamp,
     ) -> Result<(), Failure> {
         let links: usize = self.sessions.values().map(|session| session.links.len()).sum();
@@ -45,13 +46,25 @@ impl Connection {
                 reason,
             )));
         }
-        let link = self.open_link(attach, now);
+        let link = match plan.ending.as_ref().map(|ending| (ending, faults::refusal(ending))) {
+            None => self.open_link(attach, now),
+            Some((_, Some(error))) => Err(error),
+            Some((Ending::Reset(_), None)) => {
+                self.reset(false, now);
+                return Ok(());
+            }
+            // Nothing is said, and what is said of the link is ignored.
+            Some((_, None)) => Ok(Link::silent(attach.name.clone())),
+        };
         let own = if attach.is_receiver { &attach.source } else { &attach.target };
         let address = performative::address(own).unwrap_or_default();
-        let wanted = Wanted { operation: "attach", address, form: None, check: Check::Path };
+        let wanted =
+            Wanted { operation: "attach", address, form: None, check: check(plan, Check::Path) };
         match &link {
             // Noted when the session is there.
             Ok(Link { end: End::Accepts(_), .. }) => {}
+            // What is put there is.
+            Ok(Link { address: Address { place: Place::Cbs, .. }, .. }) => {}
             Ok(_) if attach.is_receiver => self.about.note(wanted, Ok("the client receives"), now),
             Ok(_) => self.about.note(wanted, Ok("the client sends"), now),
             Err(error) => self.about.note(wanted, Err(error), now),
@@ -64,7 +77,7 @@ impl Connection {
                 let max_message_size = self.about.service.tier().max_message_bytes();
                 let receives = matches!(link.end, End::Receives(_));
                 // Answered when the session is there.
-                if !matches!(link.end, End::Accepts(_)) {
+                if !matches!(link.end, End::Accepts(_) | End::Detached) {
                     reply.send(channel, None, max_message_size, output);
                 }
                 session.links.insert(attach.handle, link);
@@ -278,10 +291,23 @@ pub(super) fn unattached(handle: u32) -> Failure {
     Failure::Session(AmqpError::new(condition::UNATTACHED_HANDLE, reason))
 }
 
+/// What an error has failed: a fault, where there is one.
+pub(super) const fn check(plan: &Plan, otherwise: Check) -> Check {
+    if plan.ending.is_some() { Check::Fault } else { otherwise }
+}
+
 /// The session that a source asks for: null or a string, described or not.
 fn session_filter(source: &Value) -> Option<&Value> {
     let (_, Value::List(fields)) = source.described()? else { return None };
     fields.get(7)?.get(SESSION_FILTER)
+}
+
+impl Link {
+    /// A link that is detached, or that was never there for the client.
+    const fn silent(name: Box<str>) -> Self {
+        let address = Address { path: Vec::new(), entity: String::new(), place: Place::Cbs };
+        Self { name, address, grant: None, end: End::Detached }
+    }
 }
 
 impl End {
@@ -339,9 +365,7 @@ impl Session {
     pub(super) fn refuse(&mut self, reply: Reply, error: &AmqpError, output: &mut Output) {
         let (handle, name) = (reply.handle, reply.name.clone());
         reply.refusing().send(self.channel, None, 0, output);
-        let address = Address { path: vec![], entity: String::new(), place: Place::Cbs };
-        let link = Link { name, address, grant: None, end: End::Detached };
-        self.links.insert(handle, link);
+        self.links.insert(handle, Link::silent(name));
         let detach = vec![Value::Uint(handle), Value::Boolean(true), error.to_value()];
         output.send(self.channel, &Value::described_list(0x16, detach), b"");
     }

@@ -7,11 +7,11 @@ use super::about::{About, Wanted};
 use super::link::{End, Source};
 use super::output::Output;
 use super::session::{Session, Unsettled};
-use super::{Connection, OUTPUT_HIGH};
+use super::{Connection, OUTPUT_HIGH, faults};
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::message;
 use crate::broker::{Delivery, LockLost, MessageState, Mode, Source as BrokerSource, Timestamp};
-use crate::service::Check;
+use crate::service::{Check, Ending, Moment, Operation};
 
 impl Connection {
     /// Hands out what is there, as far as credit and windows allow.
@@ -84,6 +84,13 @@ impl Session {
         let address = link.address.path.join("/");
         let wanted = Wanted { operation, address: &address, form: None, check: Check::Receipt };
         about.note(wanted, Ok(&format!("delivered {}", stored.message.broker.message_id)), now);
+        let operation =
+            if lock.is_some() { Operation::PeekLock } else { Operation::ReceiveAndDelete };
+        let plan = about.draw(&link.address.entity, operation);
+        if let Some(ending @ Ending::Stall { .. }) = &plan.ending {
+            about.note_fault(wanted, &faults::name(ending), now);
+            return true;
+        }
         let deliveries = stored.delivery_count.saturating_sub(1);
         let until = lock.map(|(_, until)| until);
         let payload = message::encode(&stored, MessageState::Active, deliveries, until);
@@ -91,7 +98,27 @@ impl Session {
         let settled = unsettled.is_none();
         let id = self.deliver(handle, &token.to_bytes_le(), settled, &payload, output);
         if let Some(unsettled) = unsettled {
+            if plan.loses_lock {
+                unsettled.lose_lock(self, now);
+            }
             self.unsettled.insert(id, unsettled);
+        }
+        if !plan.delay.is_zero() {
+            output.hold_until(now + plan.delay);
+        }
+        match &plan.ending {
+            Some(Ending::Reset(_)) => {
+                about.note_fault(wanted, &faults::name(&Ending::Reset(Moment::AfterHeaders)), now);
+                output.reset();
+                return false;
+            }
+            Some(ending @ Ending::Status { .. }) => {
+                about.note_fault(wanted, &faults::name(ending), now);
+                if let Some(error) = faults::refusal(ending) {
+                    self.send_detach(handle, &error, output, now);
+                }
+            }
+            Some(Ending::Stall { .. }) | None => {}
         }
         true
     }

@@ -20,6 +20,19 @@ pub(super) struct Link {
     pub(super) end: End,
 }
 
+impl Link {
+    /// The lock on a session that the client holds through the link.
+    pub(super) fn session_lock(&self) -> Option<&SessionLock> {
+        match &self.end {
+            End::Sends(sends) => match &sends.source {
+                Source::Queue { session, .. } => session.as_ref(),
+                Source::Responses(_) => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// What this end does on a link.
 #[derive(Debug)]
 pub(super) enum End {

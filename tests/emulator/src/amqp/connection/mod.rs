@@ -6,6 +6,7 @@ mod accept;
 mod attach;
 mod authorization;
 mod deliver;
+mod faults;
 mod link;
 mod open;
 mod output;
@@ -27,9 +28,10 @@ use super::frame::{FramingError, Inbox, Kind};
 use super::performative::{self, Performative};
 use crate::broker::Timestamp;
 use crate::http::Peer;
-use crate::service::Service;
+use crate::service::{Plan, Service};
 use about::About;
 use authorization::Tokens;
+use faults::Delayed;
 use output::Output;
 use session::Session;
 
@@ -56,6 +58,8 @@ pub struct Connection {
     sessions: BTreeMap<u16, Session>,
     partial_bytes: usize,
     last_received: Timestamp,
+    delayed: Option<Box<Delayed>>,
+    resets: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +106,8 @@ impl Connection {
             sessions: BTreeMap::new(),
             partial_bytes: 0,
             last_received: now,
+            delayed: None,
+            resets: false,
         }
     }
 
@@ -123,6 +129,9 @@ impl Connection {
         if self.phase == Phase::Running {
             self.keep_time(now);
             self.deliver(now);
+        }
+        if self.output.resets() {
+            self.reset(true, now);
         }
         self.output.keep_alive(now);
     }
@@ -155,6 +164,15 @@ impl Connection {
 
     /// Reads one header or frame. False if none is complete.
     fn step(&mut self, now: Timestamp) -> Result<bool, AmqpError> {
+        if let Some(delayed) = self.delayed.take() {
+            if now < delayed.until {
+                self.delayed = Some(delayed);
+                return Ok(false);
+            }
+            let Delayed { channel, performative, plan, .. } = *delayed;
+            self.carry_out(channel, performative, &plan, now)?;
+            return Ok(true);
+        }
         if let Phase::Header(after_sasl) = self.phase {
             let Some(header) = self.inbox.header() else { return Ok(false) };
             self.protocol_header(header, after_sasl);
@@ -225,11 +243,29 @@ impl Connection {
         if session.is_ended() {
             return Ok(());
         }
+        let plan = self.draw(channel, &performative);
+        if !plan.delay.is_zero() {
+            let until = now + plan.delay;
+            self.delayed = Some(Box::new(Delayed { until, channel, performative, plan }));
+            return Ok(());
+        }
+        self.carry_out(channel, performative, &plan, now)
+    }
+
+    fn carry_out(
+        &mut self,
+        channel: u16,
+        performative: Performative,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Result<(), AmqpError> {
         let done = match performative {
-            Performative::Attach(attach) => self.attach(channel, &attach, now),
+            Performative::Attach(attach) => self.attach(channel, &attach, plan, now),
             Performative::Flow(flow) => self.flow(channel, &flow),
-            Performative::Transfer(transfer) => self.transfer(channel, transfer, now),
-            Performative::Disposition(disposition) => self.disposition(channel, disposition, now),
+            Performative::Transfer(transfer) => self.transfer(channel, transfer, plan, now),
+            Performative::Disposition(disposition) => {
+                self.disposition(channel, disposition, plan, now)
+            }
             Performative::Detach { handle, closed } => self.detach(channel, handle, closed, now),
             _ => return Err(not_now()),
         };

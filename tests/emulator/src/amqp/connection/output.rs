@@ -16,12 +16,44 @@ pub(super) struct Output {
     /// How long the peer bears silence.
     silence: Option<Duration>,
     last_sent: Timestamp,
+    /// A fault keeps back what is to be written.
+    held_until: Option<Timestamp>,
+    /// A fault resets the connection when all is written.
+    resets: bool,
 }
 
 impl Output {
     pub(super) const fn new(now: Timestamp) -> Self {
-        let max_frame = MIN_MAX_FRAME as usize;
-        Self { bytes: Vec::new(), max_frame, silence: None, last_sent: now }
+        Self {
+            bytes: Vec::new(),
+            max_frame: MIN_MAX_FRAME as usize,
+            silence: None,
+            last_sent: now,
+            held_until: None,
+            resets: false,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// Keeps back what is to be written.
+    pub(super) fn hold_until(&mut self, until: Timestamp) {
+        self.held_until = Some(self.held_until.map_or(until, |other| other.max(until)));
+    }
+
+    pub(super) const fn held_until(&self) -> Option<Timestamp> {
+        self.held_until
+    }
+
+    /// Resets the connection when all is written.
+    pub(super) const fn reset(&mut self) {
+        self.resets = true;
+    }
+
+    pub(super) const fn resets(&self) -> bool {
+        self.resets
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -68,6 +100,10 @@ impl Output {
     }
 
     pub(super) fn take(&mut self, now: Timestamp) -> Vec<u8> {
+        if self.held_until.is_some_and(|until| now < until) {
+            return Vec::new();
+        }
+        self.held_until = None;
         if !self.bytes.is_empty() {
             self.last_sent = now;
         }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Connection;
 use super::about::Wanted;
 use super::accept::answers_to;
+use super::attach::check;
 use super::link::{End, Link, Source, Target};
+use super::{Connection, faults};
 use crate::amqp::codec::{Value, encode};
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::management::{self, Context, Response};
 use crate::amqp::message::Sections;
 use crate::amqp::node::{Address, Place};
 use crate::broker::{Entity, SessionLock, SubQueue, Timestamp};
-use crate::service::Check;
+use crate::service::{Check, Ending, Plan};
 
 /// What of a request decides about its answer.
 struct Request {
@@ -66,12 +67,13 @@ impl Connection {
         channel: u16,
         target: &Target,
         payload: &Bytes,
+        plan: &Plan,
         now: Timestamp,
     ) -> Result<(), AmqpError> {
         let request = Request::parse(payload)?;
         let (place, response) = match target {
             Target::Management(entity, part) => {
-                let response = self.manage(channel, entity, *part, &request, now);
+                let response = self.manage(channel, entity, *part, &request, plan, now);
                 (Place::Management(*part), response)
             }
             _ => (Place::Cbs, self.put_token(&request, now)),
@@ -80,6 +82,9 @@ impl Connection {
             Target::Management(entity, _) => entity.path(),
             _ => "",
         };
+        if matches!(plan.ending, Some(Ending::Stall { .. })) {
+            return Ok(());
+        }
         let Some(session) = self.sessions.get_mut(&channel) else { return Ok(()) };
         let is_at = |link: &Link| {
             let Address { entity, place: at, .. } = &link.address;
@@ -134,6 +139,7 @@ impl Connection {
         entity: &Entity,
         part: SubQueue,
         request: &Request,
+        plan: &Plan,
         now: Timestamp,
     ) -> Bytes {
         let operation = request.text("operation").unwrap_or_default();
@@ -148,13 +154,21 @@ impl Connection {
             let rules = self.about.service.rules(entity);
             let tier = self.about.service.tier();
             let context = Context { entity, rules, part, session: &session, tier, now };
-            management::carry_out(operation, &request.body, &context)
+            if plan.loses_lock {
+                management::lose_locks(&request.body, &context);
+            }
+            match plan.carries_out() {
+                true => management::carry_out(operation, &request.body, &context),
+                false => Ok(Response::none()),
+            }
         });
+        let fault = plan.ending.as_ref().and_then(faults::refusal);
+        let response = response.and_then(|response| fault.map_or(Ok(response), Err));
         let wanted = Wanted {
             operation: operation.strip_prefix("com.microsoft:").unwrap_or(operation),
             address: &address.path.join("/"),
             form: None,
-            check: Check::Receipt,
+            check: check(plan, Check::Receipt),
         };
         self.about.note(wanted, response.as_ref().map(|_| "done"), now);
         let Response { status, description, condition, body } =

@@ -1,21 +1,23 @@
 //! How clients settle what they received.
 
 use super::about::Wanted;
+use super::link::Link;
 use super::output::Output;
 use super::session::{Session, Unsettled};
-use super::{Connection, Failure, deliver};
+use super::{Connection, Failure, deliver, faults};
 use crate::amqp::codec::Value;
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::message;
 use crate::amqp::performative::Disposition;
 use crate::broker::{DeadLetter, Modified, SettleError, Settlement, Timestamp};
-use crate::service::Check;
+use crate::service::{Check, Ending, Plan};
 
 impl Connection {
     pub(super) fn disposition(
         &mut self,
         channel: u16,
         disposition: Disposition,
+        plan: &Plan,
         now: Timestamp,
     ) -> Result<(), Failure> {
         let Self { sessions, output, about, .. } = self;
@@ -47,8 +49,23 @@ impl Connection {
                 form: None,
                 check: Check::Receipt,
             };
-            let settled = outcome.and_then(|settlement| unsettled.settle(settlement, now));
-            about.note(wanted, settled.as_ref().map(|()| "settled"), now);
+            if plan.loses_lock {
+                unsettled.lose_lock(session, now);
+            }
+            let mut settled = match plan.carries_out() {
+                true => outcome.and_then(|settlement| unsettled.settle(settlement, now)),
+                false => Ok(()),
+            };
+            match (&settled, &plan.ending) {
+                (Ok(()), Some(ending)) => {
+                    about.note_fault(wanted, &faults::name(ending), now);
+                    settled = faults::refusal(ending).map_or(Ok(()), Err);
+                }
+                _ => about.note(wanted, settled.as_ref().map(|()| "settled"), now),
+            }
+            if matches!(plan.ending, Some(Ending::Stall { .. } | Ending::Reset(_))) {
+                continue;
+            }
             if !disposition.settled {
                 let state = match settled {
                     Ok(()) => outcome_without_error(&disposition.state),
@@ -58,11 +75,25 @@ impl Connection {
             }
         }
         answers.send(session, output);
+        if matches!(plan.ending, Some(Ending::Reset(_))) {
+            self.reset(false, now);
+        }
         Ok(())
     }
 }
 
 impl Unsettled {
+    /// Ends its lock, which is that of its session where there is one.
+    pub(super) fn lose_lock(&self, session: &Session, now: Timestamp) {
+        let mut queue = self.entity.queue.lock();
+        let lock = session.links.get(&self.handle).and_then(Link::session_lock);
+        // It may be lost already.
+        let _ = match lock {
+            Some(lock) if self.has_session => queue.lose_session(lock, now),
+            _ => queue.lose_lock(self.part, self.token, now),
+        };
+    }
+
     fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<(), AmqpError> {
         let settled = self.entity.queue.lock().settle(self.part, self.token, settlement, now);
         self.entity.announce();
@@ -89,7 +120,7 @@ pub(in crate::amqp) fn settle_error(error: SettleError) -> AmqpError {
 }
 
 /// What a delivery state asks for; `None` if it is no outcome.
-fn settlement(state: &Value) -> Result<Option<Settlement>, AmqpError> {
+pub(super) fn settlement(state: &Value) -> Result<Option<Settlement>, AmqpError> {
     let Some((code, Value::List(fields))) = state.described() else { return Ok(None) };
     let flag = |index: usize| matches!(fields.get(index), Some(Value::Boolean(true)));
     Ok(Some(match code {

@@ -19,6 +19,12 @@ impl Connection {
     pub fn next_wakeup(&self) -> Timestamp {
         let limit = if self.phase == Phase::Running { SILENCE } else { OPENING };
         let mut next = (self.last_received + limit).min(self.output.next_heartbeat());
+        if let Some(delayed) = &self.delayed {
+            next = next.min(delayed.until);
+        }
+        if let Some(until) = self.output.held_until() {
+            next = next.min(until);
+        }
         if self.is_congested() {
             return next;
         }

@@ -45,7 +45,8 @@ impl Response {
         Self { status: 200, description: "OK".into(), condition: None, body }
     }
 
-    fn none() -> Self {
+    /// Nothing is there, or nothing was done.
+    pub(super) fn none() -> Self {
         let description = "No content".into();
         Self { status: 204, description, condition: None, body: Value::Null }
     }
@@ -63,6 +64,21 @@ impl From<AmqpError> for Response {
             _ => 400,
         };
         Self { status, description, condition: Some(condition), body: Value::Null }
+    }
+}
+
+/// Ends the locks that a request names, for a fault.
+pub(super) fn lose_locks(body: &Value, context: &Context<'_>) {
+    let body = Body(body);
+    let Ok(entity) = context.queue() else { return };
+    let mut queue = entity.queue.lock();
+    for token in body.uuids("lock-tokens").unwrap_or_default() {
+        // It may be lost already.
+        let _ = queue.lose_lock(context.part, token, context.now);
+    }
+    let session = body.text("session-id").ok().flatten().and_then(context.session);
+    if let Some(lock) = session {
+        let _ = queue.lose_session(&lock, context.now);
     }
 }
 

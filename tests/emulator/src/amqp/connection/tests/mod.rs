@@ -1,6 +1,7 @@
 //! Connections, driven frame by frame with a clock of the test.
 
 mod client;
+mod faults;
 mod hostile;
 mod links;
 mod management;
