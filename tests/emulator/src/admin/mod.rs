@@ -112,9 +112,9 @@ impl Query<'_> {
             return Ok(None);
         }
         let part = match self.get("part").unwrap_or("main") {
-            "main" => SubQueue::Main,
+            "main" | "sessions" => SubQueue::Main,
             "dead_letter" => SubQueue::DeadLetter,
-            _ => return Err(Refusal::bad_request("expected ?part=main or dead_letter")),
+            _ => return Err(Refusal::bad_request("expected ?part=main, dead_letter or sessions")),
         };
         let (namespace, entity) = (self.text("namespace")?, self.text("entity")?);
         Ok(Some(Selection { namespace, entity, part }))

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::entities::{queue_counts, topic_counts};
 use crate::auth::Signer;
 use crate::broker::{
-    Entity, Form, MessageState, Namespace, PropertyValue, Queue, QueueEntity, Stored, SubQueue,
-    Timestamp, TopicEntity,
+    Entity, Form, MessageState, Namespace, PropertyValue, Queue, QueueEntity, SessionView, Stored,
+    SubQueue, Timestamp, TopicEntity,
 };
 use crate::http::Headers;
 use crate::service::{Check, Entry, Service};
@@ -27,7 +27,8 @@ pub(super) struct Selection {
     pub(super) part: SubQueue,
 }
 
-/// What there is to see. `messages` is `null` if no queue or subscription is selected.
+/// What there is to see. `messages` is `null` if no queue or subscription is selected, `sessions`
+/// also if the selected one has none.
 pub(super) fn overview(service: &Service, selection: Option<&Selection>) -> Value {
     let queue = selection.and_then(|selection| selected(service, selection));
     json!({
@@ -35,6 +36,7 @@ pub(super) fn overview(service: &Service, selection: Option<&Selection>) -> Valu
         "tier": service.tier().name(),
         "namespaces": service.namespaces().iter().map(namespace).collect::<Value>(),
         "messages": queue.map(|(entity, part)| messages(entity, part)),
+        "sessions": queue.and_then(|(entity, part)| sessions(entity, part)),
         "requests": requests(service),
     })
 }
@@ -79,26 +81,51 @@ fn topic(entity: &TopicEntity) -> Value {
 fn messages(entity: &QueueEntity, part: SubQueue) -> Value {
     let mut queue = entity.queue.lock();
     queue.advance(Timestamp::now());
-    latest(&queue, part).into_iter().map(|(stored, state)| message(stored, state)).collect()
+    let latest = latest(&queue, part).into_iter();
+    latest.map(|(stored, state, until)| message(stored, state, until)).collect()
 }
 
-fn latest(queue: &Queue, part: SubQueue) -> Vec<(&Stored, &'static str)> {
+/// The sessions by id, as many as are shown.
+fn sessions(entity: &QueueEntity, part: SubQueue) -> Option<Value> {
+    let mut queue = entity.queue.lock();
+    queue.advance(Timestamp::now());
+    let sessions = queue.messages(part).sessions()?;
+    let shown = sessions.list().into_iter().take(SHOWN_AT_MOST);
+    let session = |SessionView { id, ready, received, locked_until, state_bytes }| {
+        json!({
+            "id": id,
+            "waiting": ready,
+            "received": received,
+            "locked_until": locked_until.map(time),
+            "state_bytes": state_bytes,
+        })
+    };
+    Some(shown.map(session).collect())
+}
+
+fn time(moment: Timestamp) -> String {
+    format!("{}Z", moment.to_iso8601())
+}
+
+type Shown<'a> = (&'a Stored, &'static str, Option<Timestamp>);
+
+fn latest(queue: &Queue, part: SubQueue) -> Vec<Shown<'_>> {
     let store = queue.messages(part);
-    let ready = store.ready(0).rev().take(SHOWN_AT_MOST).map(|stored| (stored, "active"));
-    let locked = store.locked().map(|stored| (stored, "locked"));
+    let ready = store.ready(0).rev().take(SHOWN_AT_MOST).map(|stored| (stored, "active", None));
+    let locked = store.locked_until().map(|(stored, until)| (stored, "locked", Some(until)));
     let deferred = store.deferred_from(0).rev().take(SHOWN_AT_MOST);
-    let deferred = deferred.map(|stored| (stored, "deferred"));
-    let mut latest: Vec<_> = ready.chain(locked).chain(deferred).collect();
+    let deferred = deferred.map(|stored| (stored, "deferred", None));
+    let mut latest: Vec<Shown<'_>> = ready.chain(locked).chain(deferred).collect();
     if part == SubQueue::Main {
         let scheduled = queue.scheduled().soonest().rev().take(SHOWN_AT_MOST);
-        latest.extend(scheduled.map(|stored| (stored, "scheduled")));
+        latest.extend(scheduled.map(|stored| (stored, "scheduled", None)));
     }
-    latest.sort_unstable_by_key(|(stored, _)| std::cmp::Reverse(stored.sequence));
+    latest.sort_unstable_by_key(|(stored, ..)| std::cmp::Reverse(stored.sequence));
     latest.truncate(SHOWN_AT_MOST);
     latest
 }
 
-fn message(stored: &Stored, state: &str) -> Value {
+fn message(stored: &Stored, state: &str, locked_until: Option<Timestamp>) -> Value {
     let message = &*stored.message;
     let broker_state = match state {
         "scheduled" => MessageState::Scheduled,
@@ -109,6 +136,7 @@ fn message(stored: &Stored, state: &str) -> Value {
     json!({
         "sequence": stored.sequence,
         "state": state,
+        "locked_until": locked_until.map(time),
         "dead_letter": dead_letter.map(|dead_letter| {
             json!({ "reason": dead_letter.reason, "description": dead_letter.description })
         }),
@@ -163,7 +191,7 @@ fn request(entry: &Entry) -> Value {
     let asked = &entry.asked;
     json!({
         "number": entry.number,
-        "time": format!("{}Z", entry.at.to_iso8601()),
+        "time": time(entry.at),
         "protocol": asked.protocol(),
         "method": asked.operation(),
         "path": without_token(asked.target()),
@@ -203,6 +231,6 @@ fn signer(authorization: &[u8]) -> Value {
     json!({
         "kind": kind,
         "name": name,
-        "expires": expires_at.map(|end| format!("{}Z", end.to_iso8601())),
+        "expires": expires_at.map(time),
     })
 }

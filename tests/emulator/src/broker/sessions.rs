@@ -131,6 +131,12 @@ impl Sessions {
         held.filter(|(owner, _)| *owner == lock.owner).map(|(_, until)| until).ok_or(LockLost)
     }
 
+    /// Until when someone holds a session.
+    #[must_use]
+    pub fn locked_until(&self, id: &str) -> Option<Timestamp> {
+        self.by_id.get(id)?.lock.map(|(_, until)| until)
+    }
+
     /// Makes a lock last until `until`.
     ///
     /// # Errors

@@ -265,6 +265,21 @@ impl Store {
         self.deferred.range(from..).map(|(_, stored)| stored)
     }
 
+    /// Locked messages in no order, each with the end of its lock.
+    pub fn locked_until(&self) -> impl Iterator<Item = (&Stored, Timestamp)> {
+        self.locked.values().map(|locked| {
+            let until = match locked.hold {
+                Hold::Until(until) => until,
+                Hold::Session => {
+                    let sessions = self.sessions.as_ref();
+                    let until = sessions.and_then(|all| all.locked_until(locked.stored.session()));
+                    until.unwrap_or(Timestamp::NEVER)
+                }
+            };
+            (&locked.stored, until)
+        })
+    }
+
     /// Locked messages in no order.
     pub fn locked(&self) -> impl Iterator<Item = &Stored> {
         self.locked.values().map(|locked| &locked.stored)

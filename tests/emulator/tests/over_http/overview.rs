@@ -235,9 +235,29 @@ fn what_cannot_be_selected_is_said_or_left_out() {
     }
     for (query, error) in [
         ("entity=orders", "expected ?namespace="),
-        ("namespace=sbemulatorns&entity=orders&part=x", "expected ?part=main or dead_letter"),
+        (
+            "namespace=sbemulatorns&entity=orders&part=x",
+            "expected ?part=main, dead_letter or sessions",
+        ),
     ] {
         let answer = emulator.ask_admin(&format!("GET overview?{query}"), "");
         assert_eq!((answer.status, answer.json()), (400, json!({ "error": error })), "{query}");
     }
+}
+
+#[test]
+fn sessions_are_shown_where_there_are_any() {
+    let emulator = Emulator::start();
+    for (id, session) in [("m-1", "b"), ("m-2", "a"), ("m-3", "a")] {
+        let broker = format!(r#"{{"MessageId":"{id}","SessionId":"{session}"}}"#);
+        let headers = [("BrokerProperties", broker.as_str())];
+        assert_eq!(emulator.ask("POST /sessions/messages", &headers, b"").status, 201);
+    }
+    let at = |entity: &str| {
+        let query = format!("GET overview?namespace=sbemulatorns&entity={entity}&part=sessions");
+        emulator.admin(&query, "")["sessions"].clone()
+    };
+    let session = |id: &str, waiting: u32| json!({"id": id, "waiting": waiting, "received": 0, "locked_until": null, "state_bytes": null});
+    assert_eq!(at("sessions"), json!([session("a", 2), session("b", 1)]));
+    assert_eq!(at("orders"), json!(null));
 }

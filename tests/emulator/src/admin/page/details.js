@@ -30,8 +30,8 @@ export function showMessage(sequence, message) {
       ...part("Content type", note(content_type ?? "none")),
       ...part("Properties", properties.length > 0 ? propertyTable(properties) : note("none")),
       ...part("Broker properties", pairs(Object.entries(broker_properties))),
-      ...part("State", pairs([["State", message.state], ["Form", form]])),
-      ...requestParts(message.request),
+      ...part("State", pairs(state(message, form))),
+      ...(form.startsWith("amqp") ? [] : requestParts(message.request)),
     ];
   });
 }
@@ -43,11 +43,12 @@ export function showRequest(number, entry) {
     const verdict = [
       ["Outcome", entry.failed ? "refused" : "accepted"],
       ["Check", entry.failed ?? "all passed"],
-      ["Status", entry.status ?? "none: the connection was reset or left without an answer"],
+      ...answer(entry),
       ["Verdict", entry.verdict],
     ];
     const line = [
       ["Time", entry.time],
+      ["Protocol", entry.protocol],
       ["Request", `${entry.method} ${entry.path}`],
       ["Authority", entry.authority],
       ...(entry.tls_server_name === null ? [] : [["TLS server name", entry.tls_server_name]]),
@@ -56,9 +57,19 @@ export function showRequest(number, entry) {
     return [
       ...part("Verdict", pairs(verdict)),
       ...part("Request", pairs(line)),
-      ...requestParts(entry.request),
+      ...(entry.protocol === "amqp" ? [] : requestParts(entry.request)),
     ];
   });
+}
+
+function state({ state: held, locked_until }, form) {
+  const until = locked_until === null ? [] : [["Locked until", locked_until]];
+  return [["State", held], ...until, ["Form", form]];
+}
+
+function answer({ protocol, status, condition }) {
+  if (protocol === "amqp") return condition === null ? [] : [["Condition", condition]];
+  return [["Status", status ?? "none: the connection was reset or left without an answer"]];
 }
 
 function requestParts(request) {

@@ -59,6 +59,7 @@ function countsText(counts) {
   const held = [
     [counts.active, "active"],
     [counts.locked, "locked"],
+    [counts.deferred, "deferred"],
     [counts.scheduled, "scheduled"],
     [counts.dead_lettered, "dead"],
   ];
@@ -75,17 +76,23 @@ export function showRequests({ requests, shown_at_most }, at, address) {
     empty: "No requests yet. Send a message, and it shows here.",
     link: ({ number }) => address({ request: number }),
     isCurrent: ({ number }) => String(number) === at.request,
-    cells: ({ time, status, method, path, failed, verdict }) => [
+    cells: ({ time, protocol, status, condition, method, path, failed, verdict }) => [
       { text: time.slice(11, 19) },
-      { text: status === null ? "none" : String(status), mark: failed ? "refused" : "accepted" },
-      { text: `${method} ${path}`, wide: true },
+      { text: statusText(protocol, status, condition), mark: failed ? "refused" : "accepted" },
+      { text: `${protocol === "amqp" ? "AMQP " : ""}${method} ${path}`, wide: true },
       { text: failed ? `${failed}: ${verdict}` : verdict, wide: true },
     ],
   });
 }
 
-/** The messages of an entity, or of its dead-letter queue. */
-export function showMessages({ namespaces, messages }, at, address) {
+/** What the client was answered: AMQP has conditions of errors in place of a status. */
+export function statusText(protocol, status, condition) {
+  if (condition !== null) return condition.split(":").pop();
+  return String(status ?? (protocol === "amqp" ? "ok" : "none"));
+}
+
+/** The messages of an entity or of its dead-letter queue, or its sessions. */
+export function showMessages({ namespaces, messages, sessions }, at, address) {
   const { namespace, entity } = at;
   const isDead = at.part === "dead_letter";
   const found = namespaces
@@ -94,7 +101,11 @@ export function showMessages({ namespaces, messages }, at, address) {
     .find(({ path }) => path === entity);
   setText(byId("title"), entity);
   byId("parts").hidden = !found;
-  if (found) showParts(found.counts, isDead, at, address);
+  if (found) showParts(found.counts, at, address, sessions);
+  if (at.part === "sessions") {
+    showSessions(sessions ?? [], at, address);
+    return;
+  }
   const held = found ? total(found.counts, isDead) : 0;
   const listed = messages ?? [];
   limit(listed.length < held && listed.length > 0 ? `The latest ${listed.length} of ${held}.` : "");
@@ -114,7 +125,8 @@ export function showMessages({ namespaces, messages }, at, address) {
 }
 
 function total(counts, isDead) {
-  return isDead ? counts.dead_lettered : counts.active + counts.locked + counts.scheduled;
+  if (isDead) return counts.dead_lettered;
+  return counts.active + counts.locked + counts.deferred + counts.scheduled;
 }
 
 function emptyText(messages, found, isDead) {
@@ -123,14 +135,34 @@ function emptyText(messages, found, isDead) {
   return isDead ? "No dead letters." : "No messages.";
 }
 
-function showParts(counts, isDead, { namespace, entity }, address) {
-  const [main, dead] = [byId("main-part"), byId("dead-letter-part")];
+function showSessions(sessions, { namespace, entity }, address) {
+  limit("");
+  const headings = ["Session", "Locked until (UTC)", "Waiting", "Received", "State"];
+  table(`${namespace}/${entity}/sessions`, headings, sessions, ({ id }) => id, {
+    empty: "No session has a message, a holder or a state.",
+    link: () => address({ namespace, entity }),
+    isCurrent: () => false,
+    cells: ({ id, locked_until, waiting, received, state_bytes }) => [
+      { text: id, wide: true },
+      { text: locked_until?.slice(11, 19) ?? "free", mark: locked_until ? "locked" : "active" },
+      { text: String(waiting) },
+      { text: String(received) },
+      { text: state_bytes === null ? "none" : counted(state_bytes, "byte") },
+    ],
+  });
+}
+
+function showParts(counts, { namespace, entity, part }, address, sessions) {
+  const [main, dead, held] = ["main-part", "dead-letter-part", "sessions-part"].map(byId);
   main.href = address({ namespace, entity });
   dead.href = address({ namespace, entity, part: "dead_letter" });
   setText(main, counted(total(counts, false), "message"));
   setText(dead, counted(total(counts, true), "dead letter"));
-  setCurrent(main, !isDead);
-  setCurrent(dead, isDead);
+  held.hidden = !sessions && part !== "sessions";
+  held.href = address({ namespace, entity, part: "sessions" });
+  setCurrent(main, part === undefined);
+  setCurrent(dead, part === "dead_letter");
+  setCurrent(held, part === "sessions");
 }
 
 /** `24 Nov 02:49:49` of `Tue, 24 Nov 2026 02:49:49 GMT`. */
