@@ -64,7 +64,9 @@ def started(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Envoy, 
     """Envoy and the emulator, until the end of the block."""
     target = ROOT / options.target_dir
     shipped_ports = options.stay and not options.free_ports
-    configuration = GatewayConfiguration(target / MODULE, free_ports=not shipped_ports)
+    configuration = GatewayConfiguration(
+        target / MODULE, free_ports=not shipped_ports, per_route=True
+    )
     entities = json.loads(EMULATOR.read_text())
     with contextlib.ExitStack() as stack:
         port = EMULATOR_PORT if shipped_ports else 0

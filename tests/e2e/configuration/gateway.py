@@ -16,8 +16,14 @@ class GatewayConfiguration:
 
     shipped = SHIPPED
 
-    def __init__(self, module: Path, *, free_ports: bool = True) -> None:
+    def __init__(self, module: Path, *, free_ports: bool = True, per_route: bool = False) -> None:
+        """With `per_route` the filter works on the routes that the file enables it on, and on all
+        routes otherwise: most tests add routes of their own."""
         self.document: dict = yaml.safe_load(self.shipped.read_text())
+        if not per_route:
+            self.http_filters[self._position].pop("disabled", None)
+            for route in self.routes:
+                route.pop("typed_per_filter_config", None)
         self.wasm["vm_config"]["code"]["local"]["filename"] = str(module)
         if free_ports:
             # Port 0: Envoy takes a free one and tells which.

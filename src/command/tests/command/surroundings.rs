@@ -53,6 +53,11 @@ fn what_is_shipped_is_fine() {
         }
         for path in &brings {
             let ended = check_file(path);
+            // What a chart renders is checked where it is rendered.
+            if path.components().any(|part| part.as_os_str() == "templates") {
+                assert!(ended.stdout.contains("render it first"), "{}", ended.stdout);
+                continue;
+            }
             assert_eq!(ended.code, 0, "{}", ended.stdout);
             assert!(ended.stdout.contains(" 0 errors, "), "{}", ended.stdout);
             checked += 1;
