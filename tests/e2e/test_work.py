@@ -14,7 +14,7 @@ EXPECTED = ROOT / "tests" / "fuel" / "expected.json"
 
 def count(target_dir: Path, module: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [str(target_dir / "tools" / "service-bus-fuel"), "--module", str(module), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
 
 
 def test_a_request_costs_no_more_than_expected(target_dir: Path, module: Path) -> None:
