@@ -46,6 +46,18 @@ impl Inbox {
         self.0.extend_from_slice(bytes);
     }
 
+    /// How many bytes wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none wait.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes a protocol header: `AMQP` with four numbers.
     pub fn header(&mut self) -> Option<[u8; HEADER]> {
         let header = *self.0.first_chunk()?;

@@ -135,7 +135,7 @@ async fn exchange<S: Transport>(
         let pause = connection.next_wakeup().since(now);
         // A moment that is here already needs a turn of the loop, but not all of the processor.
         let pause = pause.clamp(Duration::from_millis(1), Duration::from_secs(3600));
-        let reads = !connection.is_finished() && !connection.is_congested();
+        let reads = connection.wants_input();
         let (mut reader, mut writer) = tokio::io::split(&mut stream);
         tokio::select! {
             read = reader.read(&mut buffer), if reads => {

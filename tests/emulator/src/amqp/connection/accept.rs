@@ -68,7 +68,7 @@ impl Connection {
         let mut outcome = match &target {
             Target::Entity(entity) => self.send(entity, &payload, whole.format, plan, now),
             Target::Cbs | Target::Management(..) => {
-                self.request(channel, &target, &payload, plan, now)
+                self.request(channel, &target, &payload, plan, now)?
             }
         };
         // A fault must not hide that the request itself is wrong.

@@ -10,7 +10,7 @@ use super::about::{About, Wanted};
 use super::link::{Accepts, End, Link, Receives, Reply, Sends, Source, Target};
 use super::output::Output;
 use super::session::{FIRST_ID, Session};
-use super::{Connection, Failure, MAX_LINKS, faults};
+use super::{Connection, Failure, MAX_LINKS, MAX_NAME, faults};
 use crate::amqp::codec::Value;
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::node::{Address, Place};
@@ -39,6 +39,12 @@ impl Connection {
             let reason = format!("the handle {} is in use", attach.handle);
             return Err(Failure::Session(AmqpError::new(condition::HANDLE_IN_USE, reason)));
         }
+        let own = if attach.is_receiver { &attach.source } else { &attach.target };
+        let address = performative::address(own).unwrap_or_default();
+        if attach.name.len() + address.len() > MAX_NAME {
+            let reason = "the name or the address of the link is too long";
+            return Err(Failure::Session(AmqpError::new(condition::NOT_ALLOWED, reason)));
+        }
         if links >= MAX_LINKS {
             let reason = "the connection has too many links";
             return Err(Failure::Connection(AmqpError::new(
@@ -56,8 +62,6 @@ impl Connection {
             // Nothing is said, and what is said of the link is ignored.
             Some((_, None)) => Ok(Link::silent(attach.name.clone())),
         };
-        let own = if attach.is_receiver { &attach.source } else { &attach.target };
-        let address = performative::address(own).unwrap_or_default();
         let wanted =
             Wanted { operation: "attach", address, form: None, check: check(plan, Check::Path) };
         match &link {

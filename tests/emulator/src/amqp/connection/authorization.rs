@@ -8,6 +8,8 @@ use crate::refusal::Refusal;
 
 /// Tokens that a connection may have put.
 const MAX_TOKENS: usize = 1000;
+/// Longest token; those of Entra ID take a few kilobytes.
+const MAX_TOKEN: usize = 16 * 1024;
 
 /// The tokens of a connection.
 #[derive(Default)]
@@ -54,6 +56,9 @@ impl Tokens {
         trusted: &Trusted,
         now: Timestamp,
     ) -> Result<(), Refusal> {
+        if token.len() + audience.len() > MAX_TOKEN {
+            return Err(Refusal::bad_request("The token is too long."));
+        }
         // The SDK for Python sends signatures under the type `jwt`.
         let authorization = if token.starts_with("SharedAccessSignature ") {
             token.to_owned()

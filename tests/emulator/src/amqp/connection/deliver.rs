@@ -7,7 +7,7 @@ use super::about::{About, Wanted};
 use super::link::{End, Source};
 use super::output::Output;
 use super::session::{Session, Unsettled};
-use super::{Connection, OUTPUT_HIGH, faults};
+use super::{Connection, MAX_WAITING_BYTES, OUTPUT_HIGH, faults};
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::message;
 use crate::broker::{Delivery, LockLost, MessageState, Mode, Source as BrokerSource, Timestamp};
@@ -17,12 +17,16 @@ impl Connection {
     /// Hands out what is there, as far as credit and windows allow.
     pub(super) fn deliver(&mut self, now: Timestamp) {
         let Self { sessions, output, about, .. } = self;
+        let mut unsent: usize = sessions.values().map(Session::waiting_bytes).sum();
         for session in sessions.values_mut().filter(|session| !session.is_ended()) {
             let waiting = session.links.iter().filter(|(_, link)| link.waits());
             let handles: Vec<u32> = waiting.map(|(handle, _)| *handle).collect();
             for handle in handles {
                 session.try_accept(handle, about, output, now);
-                while session.deliver_one(handle, about, output, now) {}
+                while unsent < MAX_WAITING_BYTES && session.deliver_one(handle, about, output, now)
+                {
+                    unsent += session.waiting_bytes();
+                }
                 session.answer_drain(handle, output);
             }
         }
@@ -142,12 +146,9 @@ impl Session {
 
     /// Puts an answer on a link.
     pub(super) fn respond(&mut self, handle: u32, response: Bytes) {
-        /// Answers that a client may leave unread.
-        const MAX_RESPONSES: usize = 1000;
         if let Some(link) = self.links.get_mut(&handle)
             && let End::Sends(sends) = &mut link.end
             && let Source::Responses(responses) = &mut sends.source
-            && responses.len() < MAX_RESPONSES
         {
             responses.push_back(response);
         }
@@ -155,6 +156,20 @@ impl Session {
 }
 
 impl super::link::Link {
+    /// How many bytes of answers the client has left unread.
+    pub(super) fn response_bytes(&self) -> usize {
+        match &self.end {
+            End::Sends(sends) => match &sends.source {
+                // An answer takes more than its bytes.
+                Source::Responses(responses) => {
+                    responses.iter().map(|response| response.len() + 64).sum()
+                }
+                Source::Queue { .. } => 0,
+            },
+            _ => 0,
+        }
+    }
+
     /// Whether the client waits for anything from this end.
     fn waits(&self) -> bool {
         match &self.end {

@@ -43,6 +43,14 @@ const MAX_CHANNEL: u16 = 4999;
 const MAX_LINKS: usize = 1000;
 /// Parts of messages that a connection may have sent without their end.
 const MAX_PARTIAL_BYTES: usize = 16 * 1024 * 1024;
+/// Answers to requests that a connection may leave unread.
+const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
+/// Deliveries that wait for windows.
+const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// What may have arrived and not been read yet.
+const MAX_INBOX_BYTES: usize = 1024 * 1024;
+/// Longest name or address of a link.
+const MAX_NAME: usize = 2048;
 /// With so much to be written, nothing more is read or delivered.
 const OUTPUT_HIGH: usize = 512 * 1024;
 
@@ -58,6 +66,8 @@ pub struct Connection {
     sessions: BTreeMap<u16, Session>,
     partial_bytes: usize,
     last_received: Timestamp,
+    /// When the opening or the closing began.
+    since: Timestamp,
     delayed: Option<Box<Delayed>>,
     resets: bool,
 }
@@ -106,6 +116,7 @@ impl Connection {
             sessions: BTreeMap::new(),
             partial_bytes: 0,
             last_received: now,
+            since: now,
             delayed: None,
             resets: false,
         }
@@ -140,6 +151,12 @@ impl Connection {
     #[must_use]
     pub fn is_congested(&self) -> bool {
         self.output.len() > OUTPUT_HIGH
+    }
+
+    /// Whether more should be read from the network.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        !self.is_finished() && !self.is_congested() && self.inbox.len() < MAX_INBOX_BYTES
     }
 
     /// What is to be written.
@@ -297,6 +314,7 @@ impl Connection {
             _ => Phase::Finished,
         };
         let now = self.last_received;
+        self.since = now;
         for session in self.sessions.values_mut() {
             session.release(now);
         }

@@ -8,7 +8,7 @@ use super::about::Wanted;
 use super::accept::answers_to;
 use super::attach::check;
 use super::link::{End, Link, Source, Target};
-use super::{Connection, faults};
+use super::{Connection, Failure, MAX_RESPONSE_BYTES, faults};
 use crate::amqp::codec::{Value, encode};
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::management::{self, Context, Response};
@@ -63,6 +63,23 @@ fn answer(request: &Request, status: Vec<(&str, Value)>, body: Value) -> Bytes {
 impl Connection {
     /// Does what a request asks and puts the answer on its link.
     pub(super) fn request(
+        &mut self,
+        channel: u16,
+        target: &Target,
+        payload: &Bytes,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Result<Result<(), AmqpError>, Failure> {
+        let links = self.sessions.values().flat_map(|session| session.links.values());
+        if links.map(Link::response_bytes).sum::<usize>() > MAX_RESPONSE_BYTES {
+            let reason = "too many answers were left unread";
+            let error = AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, reason);
+            return Err(Failure::Connection(error));
+        }
+        Ok(self.answer(channel, target, payload, plan, now))
+    }
+
+    fn answer(
         &mut self,
         channel: u16,
         target: &Target,

@@ -109,6 +109,11 @@ impl Session {
         output.send(self.channel, &Value::described_list(0x16, detach), b"");
     }
 
+    /// How many bytes wait for the client's window.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.outbox.iter().map(|(_, _, payload)| payload.len()).sum()
+    }
+
     /// Nothing of a link is to be sent or settled any more.
     pub(super) fn forget(&mut self, handle: u32) {
         self.unsettled.retain(|_, unsettled| unsettled.handle != handle);

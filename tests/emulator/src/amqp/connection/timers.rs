@@ -8,7 +8,7 @@ use super::{Connection, Phase, deliver};
 use crate::amqp::error::{AmqpError, condition};
 use crate::broker::Timestamp;
 
-/// How long a client has to open.
+/// How long a client has to open, or to take what is left and go.
 const OPENING: Duration = Duration::from_secs(30);
 /// A peer that says nothing for twice as long as it may is gone.
 const SILENCE: Duration = Duration::from_millis(2 * IDLE_MILLIS as u64);
@@ -17,8 +17,11 @@ impl Connection {
     /// When time alone brings something next.
     #[must_use]
     pub fn next_wakeup(&self) -> Timestamp {
-        let limit = if self.phase == Phase::Running { SILENCE } else { OPENING };
-        let mut next = (self.last_received + limit).min(self.output.next_heartbeat());
+        let end = match self.phase {
+            Phase::Running => self.last_received + SILENCE,
+            _ => self.since + OPENING,
+        };
+        let mut next = end.min(self.output.next_heartbeat());
         if let Some(delayed) = &self.delayed {
             next = next.min(delayed.until);
         }
@@ -69,10 +72,10 @@ impl Connection {
         }
     }
 
-    /// Whether the client has taken too long to open.
+    /// Whether the client has taken too long to open, or to go.
     #[must_use]
     pub fn is_overdue(&self, now: Timestamp) -> bool {
-        self.phase != Phase::Running && self.last_received + OPENING <= now
+        self.phase != Phase::Running && self.since + OPENING <= now
     }
 }
 

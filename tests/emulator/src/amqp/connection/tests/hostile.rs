@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::client::{Client, accepted, message, service};
+use super::client::{Client, accepted, message, request, service};
 use crate::amqp::codec::Value;
 use crate::amqp::frame::{self, Kind};
 
@@ -97,6 +97,42 @@ fn links_and_sessions_have_limits() {
     let mut client = Client::authorized(&service());
     client.begin(5000);
     assert_eq!(client.only(0x18).condition(0), "amqp:not-allowed");
+}
+
+#[test]
+fn answers_that_are_left_unread_have_a_limit_of_memory() {
+    let mut client = Client::authorized(&service());
+    client.attach(0, "q", false);
+    client.transfer(0, 0, &message(&"x".repeat(200_000)[..50_000], None));
+    client.attach(1, "q/$management", false);
+    client.attach(2, "q/$management", true);
+    let body = Value::string_map([
+        ("from-sequence-number", Value::Long(0)),
+        ("message-count", Value::Int(1)),
+    ]);
+    let operation = Value::string("com.microsoft:peek-message");
+    let peek = request(Value::Null, &[("operation", operation)], body);
+    for id in 0..400 {
+        client.transfer(1, id, &peek);
+        if let [close] = client.hear(0x18).as_slice() {
+            assert!(id > 100, "{id}");
+            assert_eq!(close.condition(0), "amqp:resource-limit-exceeded");
+            return;
+        }
+    }
+    panic!("nothing stopped it");
+}
+
+#[test]
+fn a_client_that_does_not_open_is_dropped() {
+    let mut client = Client::silent(&service());
+    for _ in 0..29 {
+        client.pass(1);
+        client.say_raw(b"");
+        assert!(!client.connection.is_overdue(client.now));
+    }
+    client.pass(1);
+    assert!(client.connection.is_overdue(client.now));
 }
 
 #[test]
