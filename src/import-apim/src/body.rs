@@ -16,17 +16,14 @@ pub(crate) struct SetBody<'a> {
 impl<'a> SetBody<'a> {
     /// Reads it, but for its element, which counts as read where it is used.
     pub(crate) fn read(element: &'a Element, scope: &mut Scope) -> Self {
-        let liquid = element.attribute("template").and_then(Content::text) == Some("liquid");
         let empty = Value::Text(String::new());
-        let value = match element.content() {
-            None => Evaluated::fixed(element.at, empty),
-            Some(content) if liquid && is_template(content) => {
-                let message = "Liquid is not turned".to_owned();
-                let unreadable = Unreadable { at: element.at, message };
-                let content = Content { at: element.at, kind: ContentKind::Unreadable(unreadable) };
-                Evaluated::new(&content, scope)
+        let value = match (element.attribute("template").map(Content::text), element.content()) {
+            (None | Some(Some("liquid" | "none")), None) => Evaluated::fixed(element.at, empty),
+            (Some(Some("liquid")), Some(content)) if is_template(content) => {
+                unreadable(element, "Liquid is not turned", scope)
             }
-            Some(content) => Evaluated::new(content, scope),
+            (None | Some(Some("liquid" | "none")), Some(content)) => Evaluated::new(content, scope),
+            _ => unreadable(element, "its template is neither liquid nor none", scope),
         };
         Self { element, value }
     }
@@ -40,6 +37,12 @@ impl<'a> SetBody<'a> {
     pub(crate) fn take(&self, report: &mut Report) -> Option<Value> {
         report.take("set-body", &self.value)
     }
+}
+
+fn unreadable(element: &Element, message: &str, scope: &mut Scope) -> Evaluated {
+    let unreadable = Unreadable { at: element.at, message: message.to_owned() };
+    let content = Content { at: element.at, kind: ContentKind::Unreadable(unreadable) };
+    Evaluated::new(&content, scope)
 }
 
 /// Whether Liquid has something to do in a text.

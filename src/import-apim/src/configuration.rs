@@ -17,7 +17,7 @@ pub(crate) struct Given<'a> {
 }
 
 /// The whole configuration; `None` where no route sends or looks up anything.
-pub(crate) fn write(routes: &[Route], given: &Given<'_>, report: &mut Report) -> Option<Json> {
+pub(crate) fn write(routes: &[Route<'_>], given: &Given<'_>, report: &mut Report) -> Option<Json> {
     let mut config = Map::new();
     let mut written: Vec<Json> = vec![];
     let mut names: Vec<String> = vec![];
@@ -91,7 +91,7 @@ fn unique(plan: &Plan, names: &mut Vec<String>) -> String {
     name
 }
 
-fn conditions(route: &Route, operation: &Operation) -> Json {
+fn conditions(route: &Route<'_>, operation: &Operation) -> Json {
     let mut section = operation.matches();
     let headers: Map<_, _> = route
         .matches

@@ -29,7 +29,7 @@ pub(crate) struct State<'a> {
     /// What the client is told; `None` where the backend answers.
     pub(crate) reply: Option<Reply>,
     /// Where the policy answers by itself.
-    pub(crate) returned: Option<Position>,
+    pub(crate) returned: Option<&'a Element>,
     /// Settings for all routes: retries, the largest body.
     pub(crate) settings: Settings,
 }
@@ -176,7 +176,7 @@ impl<'r, 'a> Interpreter<'r, 'a> {
             "send-service-bus-message" => self.send_message(element, state),
             "send-request" | "send-one-way-request" => self.send_request(element, state),
             "return-response" => {
-                state.returned = Some(element.at);
+                state.returned = Some(element);
                 if state.message.is_some() || state.lookup.is_some() {
                     state.reply = Some(Reply::read(element, &mut state.scope, self.report));
                 }
@@ -225,7 +225,7 @@ impl<'r, 'a> Interpreter<'r, 'a> {
         let State { scope, request, .. } = state;
         match element.name.as_str() {
             "set-header" => {
-                let header = set_header(element, scope);
+                let Some(header) = set_header(element, scope, self.report) else { return };
                 let value = header.value.value().filter(|_| header.action == "override");
                 scope.headers.insert(header.name.clone(), value);
                 request.headers.push(header);
@@ -236,8 +236,9 @@ impl<'r, 'a> Interpreter<'r, 'a> {
                 request.body = Some(body);
             }
             "set-method" => {
-                let method = element.text().unwrap_or_default().to_ascii_uppercase();
-                request.method = Some((element, method));
+                if let Some(method) = element.text() {
+                    request.method = Some((element, method.to_ascii_uppercase()));
+                }
             }
             "set-query-parameter" => request.others.push(element),
             "rewrite-uri" => {

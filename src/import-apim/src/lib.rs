@@ -100,6 +100,8 @@ pub fn import(policy: &str, around: Surroundings<'_>) -> Result<Imported, Syntax
         None => {
             let why = "sends nothing to Service Bus, and asks no other service";
             report.leave_out(at, "policy", why);
+            // What it names may be Service Bus.
+            named::report_all(&missing, &mut report.left_out);
             None
         }
     };

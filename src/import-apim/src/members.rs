@@ -14,6 +14,20 @@ fn text(code: &str) -> Term {
     Term::Value(Value::Cel(Cel::plain(code, true)))
 }
 
+/// Types with functions of their own.
+pub(crate) const TYPES: [&str; 10] = [
+    "Guid",
+    "DateTime",
+    "DateTimeOffset",
+    "JsonConvert",
+    "JObject",
+    "JArray",
+    "JToken",
+    "String",
+    "TimeSpan",
+    "Convert",
+];
+
 /// `value.name`.
 pub(crate) fn member(
     expr: &Expr,
@@ -70,6 +84,15 @@ pub(crate) fn member(
         }
         (Object::Sent(sent), name) => return sent_member(expr, &sent, name),
         (Object::Span(seconds), "TotalSeconds") => Term::Value(Value::Json(seconds.into())),
+        (Object::Type(kind), name) if kind.starts_with("System") => {
+            let of_namespace = name.starts_with(|c: char| c.is_ascii_uppercase());
+            let is_type = TYPES.contains(&name);
+            match (is_type, of_namespace) {
+                (true, _) => Term::Object(Object::Type(name.to_owned())),
+                (false, true) => Term::Object(Object::Type(format!("{kind}.{name}"))),
+                _ => return unknown(expr, name),
+            }
+        }
         (Object::Type(kind), "UtcNow" | "Now") if kind.starts_with("DateTime") => text("now"),
         (Object::Type(kind), "Empty") if kind.eq_ignore_ascii_case("string") => {
             Term::Value(Value::Text(String::new()))

@@ -39,7 +39,8 @@ impl Message {
     pub(crate) fn route(&self) -> String {
         match &self.entity {
             Value::Text(path) => {
-                path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+                let known = path.chars().filter(|c| *c != crate::named::MARK);
+                known.map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
             }
             _ => "imported".to_owned(),
         }

@@ -47,12 +47,21 @@ pub(crate) fn report(config: Json, missing: &[Missing], left_out: &mut Vec<LeftO
     for Missing { at, name } in missing {
         let mark = marked(name);
         if text.contains(&mark) {
-            let why = "a named value: give it with --named-value".to_owned();
-            left_out.push(LeftOut { at: *at, what: format!("{{{{{name}}}}}"), why });
+            left_out.push(asked(*at, name));
         }
     }
     text.retain(|c| c != MARK);
     json::read(text.as_bytes()).unwrap_or(config)
+}
+
+/// Reports all names whose values are not known.
+pub(crate) fn report_all(missing: &[Missing], left_out: &mut Vec<LeftOut>) {
+    left_out.extend(missing.iter().map(|Missing { at, name }| asked(*at, name)));
+}
+
+fn asked(at: Position, name: &str) -> LeftOut {
+    let why = "a named value: give it with --named-value".to_owned();
+    LeftOut { at, what: format!("{{{{{name}}}}}"), why }
 }
 
 fn marked(name: &str) -> String {

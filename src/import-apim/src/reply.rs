@@ -88,7 +88,7 @@ impl Reply {
     }
 
     fn set_header(&mut self, element: &Element, scope: &mut Scope, report: &mut Report) {
-        let header = set_header(element, scope);
+        let Some(header) = set_header(element, scope, report) else { return };
         element.dismiss_itself();
         if header.action == "delete" {
             return self.headers.retain(|(name, _)| *name != header.name);

@@ -7,6 +7,7 @@ use crate::message::{Message, OfRequest, SetHeader, entity_of, of_request};
 use crate::operation::Operation;
 use crate::position::Position;
 use crate::report::{Evaluated, Report};
+use crate::term::{Object, Term};
 use crate::value::{Piece, Value};
 use crate::xml::Element;
 
@@ -48,7 +49,11 @@ impl<'a> Request<'a> {
         };
         let is_named = host.as_ref().is_some_and(|host| host.contains(".servicebus."));
         // Where the host is not told, what is sent there tells that it is one of Service Bus.
-        let broker = |header: &SetHeader<'_>| header.name == "brokerproperties";
+        let broker = |header: &SetHeader<'_>| {
+            header.name == "brokerproperties"
+                || header.name == "authorization"
+                    && header.credentials == Some(Term::Object(Object::Signature))
+        };
         let looks_so = self.identity.as_ref().is_some_and(|(_, is_broker, _)| *is_broker)
             || self.headers.iter().any(broker);
         let is_elsewhere = host.as_ref().is_some_and(|host| host.contains('.'));

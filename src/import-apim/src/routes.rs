@@ -2,16 +2,18 @@
 
 use crate::flow::{Flow, State};
 use crate::plan::{self, Plan};
+use crate::position::Position;
 use crate::report::Report;
 use crate::value::Matched;
+use crate::xml::Element;
 
 /// A plan with its conditions; without a plan, requests that the filter does not take.
 #[derive(Clone, Debug)]
-pub(crate) struct Route {
+pub(crate) struct Route<'a> {
     pub(crate) matches: Vec<Matched>,
     pub(crate) plan: Option<Plan>,
-    /// Whether the policy answers these requests itself, without a message.
-    is_answered: bool,
+    /// Where the policy answers these requests itself, without a message.
+    answered: Option<&'a Element>,
 }
 
 const ANSWERED: &str = "answers some requests before a message is sent; here they are sent as well: \
@@ -21,29 +23,38 @@ const PASSED: &str = "sends some requests only; here all are sent: give the othe
 const APART: &str = "its condition can be neither a `match` nor the choice of a value: only what \
                      stands after it, or under `otherwise`, is turned";
 
+const UNTOUCHED: &str = "answers some requests without a message; the filter lets them go on: let a \
+                         route with direct_response answer them";
+
 /// The routes of a flow, in their order.
-pub(crate) fn of(flow: Flow<'_>, report: &mut Report) -> Vec<Route> {
+pub(crate) fn of<'a>(flow: Flow<'a>, report: &mut Report) -> Vec<Route<'a>> {
+    let routes = apart(flow, report);
+    if routes.iter().any(|route| route.plan.is_some()) {
+        for element in routes.iter().filter_map(|route| route.answered) {
+            report.skip(element, UNTOUCHED);
+        }
+    }
+    routes
+}
+
+fn apart<'a>(flow: Flow<'a>, report: &mut Report) -> Vec<Route<'a>> {
     match flow {
         Flow::End(state) => vec![end(*state, report)],
         Flow::Fork { at, condition, then, otherwise } => {
-            let mut first = of(*then, report);
-            let mut second = of(*otherwise, report);
+            let mut first = apart(*then, report);
+            let mut second = apart(*otherwise, report);
             if let ([one], [other]) = (first.as_slice(), second.as_slice())
                 && one.plan == other.plan
+                && one.answered.is_none()
                 && other.matches.is_empty()
             {
                 return second;
             }
-            let sends = |routes: &[Route]| routes.iter().any(|route| route.plan.is_some());
+            let sends = |routes: &[Route<'_>]| routes.iter().any(|route| route.plan.is_some());
             if !condition.matches.is_empty() {
                 // What is not taken cannot be kept from the routes after it.
-                let hides = sends(&second);
-                if hides && let Some(lost) = first.iter().find(|route| route.plan.is_none()) {
-                    report.leave_out(
-                        at,
-                        "choose",
-                        if lost.is_answered { ANSWERED } else { PASSED },
-                    );
+                if sends(&second) {
+                    lose(&first, at, report);
                     first.retain(|route| route.plan.is_some());
                 }
                 for route in &mut first {
@@ -61,18 +72,27 @@ pub(crate) fn of(flow: Flow<'_>, report: &mut Report) -> Vec<Route> {
                 return vec![Route { plan: Some(merged), ..one.clone() }];
             }
             let (kept, lost) = if sends(&second) { (second, first) } else { (first, second) };
-            let why = match lost.iter().find(|route| route.plan.is_none()) {
-                _ if sends(&lost) => APART,
-                Some(route) if route.is_answered => ANSWERED,
-                _ => PASSED,
-            };
-            report.leave_out(at, "choose", why);
+            if sends(&lost) {
+                report.leave_out(at, "choose", APART);
+            }
+            lose(&lost, at, report);
             kept
         }
     }
 }
 
-fn end(state: State<'_>, report: &mut Report) -> Route {
-    let is_answered = state.returned.is_some();
-    Route { matches: vec![], plan: plan::plan(state, report), is_answered }
+/// Tells of requests without a message, which here take another's route.
+fn lose(routes: &[Route<'_>], at: Position, report: &mut Report) {
+    for route in routes.iter().filter(|route| route.plan.is_none()) {
+        match route.answered {
+            Some(element) => report.skip(element, ANSWERED),
+            None => report.leave_out(at, "choose", PASSED),
+        }
+    }
+}
+
+fn end<'a>(state: State<'a>, report: &mut Report) -> Route<'a> {
+    let answered = state.returned;
+    let plan = plan::plan(state, report);
+    Route { matches: vec![], answered: answered.filter(|_| plan.is_none()), plan }
 }

@@ -30,7 +30,7 @@ pub(crate) fn statements(tokens: &[Token]) -> Result<Vec<Statement>, Unreadable>
     Ok(statements)
 }
 
-const TYPES: [&str; 24] = [
+const TYPES: [&str; 27] = [
     "string",
     "String",
     "int",
@@ -54,6 +54,9 @@ const TYPES: [&str; 24] = [
     "JsonElement",
     "var",
     "JProperty",
+    "Dictionary",
+    "IDictionary",
+    "IEnumerable",
     "TimeSpan",
 ];
 /// By how strongly they bind.
@@ -263,7 +266,9 @@ impl Parser<'_> {
     fn cast(&self) -> Option<usize> {
         let Kind::Name(name) = self.ahead(1) else { return None };
         let known = self.sees("(") && TYPES.contains(&name.as_str());
-        let end = if matches!(self.ahead(2), Kind::Sign("?")) { 3 } else { 2 };
+        let plain = |kind: &Kind| matches!(kind, Kind::Name(_) | Kind::Sign("," | "<" | ">" | "?"));
+        // A type's own types, or a question mark.
+        let end = (2..12).find(|by| !plain(self.ahead(*by))).unwrap_or(2);
         (known && matches!(self.ahead(end), Kind::Sign(")"))).then_some(end + 1)
     }
 

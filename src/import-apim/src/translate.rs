@@ -98,10 +98,8 @@ impl Translator<'_> {
             "false" => Term::Value(Value::Json(Json::Bool(false))),
             "null" => Term::Value(Value::Json(Json::Null)),
             "context" => Term::Object(Object::Context),
-            "Guid" | "DateTime" | "DateTimeOffset" | "JsonConvert" | "JObject" | "JArray"
-            | "JToken" | "string" | "String" | "TimeSpan" | "Convert" => {
-                Term::Object(Object::Type(name.to_owned()))
-            }
+            "string" | "System" => Term::Object(Object::Type(name.to_owned())),
+            _ if members::TYPES.contains(&name) => Term::Object(Object::Type(name.to_owned())),
             _ => return fail(expr, &format!("`{name}` has no counterpart here")),
         })
     }

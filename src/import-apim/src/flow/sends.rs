@@ -9,7 +9,7 @@ use crate::message::{OfRequest, entity_of, managed_identity, of_policy, of_reque
 use crate::reply::Reply;
 use crate::term::{Answerer, Object, Term};
 use crate::value::{Piece, Value};
-use crate::xml::{Content, Element};
+use crate::xml::Element;
 
 const FIRST: &str = "a route sends one message; the first stays";
 const LATE: &str = "is sent after the backend has answered; the filter sends before the request \
@@ -75,7 +75,15 @@ impl<'a> Interpreter<'_, 'a> {
     fn answer(&mut self, element: &'a Element, state: &mut State<'a>) -> Result<Term, Unreadable> {
         let left_out =
             Unreadable { at: element.at, message: "its request was left out".to_owned() };
-        let copies = element.text_of("mode") == Some("copy");
+        let copies = match element.text_of("mode") {
+            None | Some("new") => false,
+            Some("copy") => true,
+            Some(_) => {
+                let why = "expected new or copy: new is taken";
+                self.report.leave_out(element.at, "send-request mode", why);
+                false
+            }
+        };
         let url = element.children.iter().find(|child| child.name == "set-url");
         let url = url.and_then(Element::content);
         let Some(url) = url.and_then(|url| self.report.value("set-url", url, &mut state.scope))
@@ -147,12 +155,14 @@ impl<'a> Interpreter<'_, 'a> {
                     child.dismiss_itself();
                 }
                 "set-method" => child.dismiss_itself(),
-                "set-header" => headers.push(set_header(child, &mut state.scope)),
+                "set-header" => {
+                    headers.extend(set_header(child, &mut state.scope, self.report));
+                }
                 "set-body" => body = Some(SetBody::read(child, &mut state.scope)),
                 "authentication-managed-identity" => {
                     child.dismiss_itself();
                     child.dismiss_attribute("resource");
-                    let id = child.attribute("client-id").and_then(Content::text);
+                    let id = child.text_of("client-id");
                     credentials = Some(managed_identity(id));
                 }
                 // Listed in the end, as nothing has read it.

@@ -209,7 +209,7 @@ fn call_value(
         ("ToString", Value::Cel(cel), [Value::Text(_)]) if cel.delay.is_some() => Ok(value),
         // What we write is RFC 3339, as these formats are.
         ("ToString", Value::Cel(cel), [Value::Text(format)])
-            if cel.code == "now" && ["O", "o", "u", "s"].contains(&format.as_str())
+            if cel.code == "now" && DATES.contains(&format.as_str())
                 || cel.code == "tracking_id" && format.eq_ignore_ascii_case("d") =>
         {
             Ok(value)
@@ -251,6 +251,17 @@ fn call_value(
         _ => unknown(expr, name),
     }
 }
+
+/// Formats of times that are forms of RFC 3339, as ours is.
+const DATES: [&str; 7] = [
+    "O",
+    "o",
+    "u",
+    "s",
+    "yyyy-MM-ddTHH:mm:ssZ",
+    "yyyy-MM-ddTHH:mm:ss.fffZ",
+    "yyyy-MM-ddTHH:mm:ssK",
+];
 
 /// Whether it is the header with the client's token: any expression that gets at it is the same.
 pub(super) fn holds_token(cel: &Cel) -> bool {

@@ -24,15 +24,26 @@ pub(crate) struct SetHeader<'a> {
 }
 
 /// Reads `set-header`, but for its element, which counts as read where it is used.
-pub(crate) fn set_header<'a>(element: &'a Element, scope: &mut Scope) -> SetHeader<'a> {
-    let name = element.text_of("name").unwrap_or_default().to_ascii_lowercase();
+pub(crate) fn set_header<'a>(
+    element: &'a Element,
+    scope: &mut Scope,
+    report: &mut Report,
+) -> Option<SetHeader<'a>> {
+    let Some(name) = element.text_of("name").map(str::to_ascii_lowercase) else {
+        report.skip(element, "needs a name that is a text");
+        return None;
+    };
     let action = element.text_of("exists-action").unwrap_or("override").trim().to_owned();
+    if !["override", "skip", "append", "delete"].contains(&action.as_str()) {
+        let why = "expected override, skip, append or delete: override is taken";
+        report.leave_out(element.at, "set-header exists-action", why);
+    }
     let value = value_of(element, scope);
     let credentials = match value.term() {
         Ok(term @ Term::Object(Object::Token(_) | Object::Signature)) => Some(term.clone()),
         _ => contents(element).find_map(by_hand),
     };
-    SetHeader { element, name, action, value, credentials }
+    Some(SetHeader { element, name, action, value, credentials })
 }
 
 /// The contents of its values.

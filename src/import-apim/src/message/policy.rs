@@ -102,9 +102,9 @@ pub(crate) fn ignores_errors(element: &Element, report: &mut Report) -> Option<P
     let content = element.attribute("ignore-error")?;
     match content.text().map(str::trim) {
         Some("true") => Some(content.at),
-        Some(_) => None,
-        None => {
-            let why = "must not depend on the request: write forward.on_failure";
+        Some("false") => None,
+        _ => {
+            let why = "expected true or false, the same for all requests: false is taken";
             report.leave_out(content.at, "ignore-error", why);
             None
         }

@@ -43,9 +43,10 @@ impl Translator<'_> {
                 Ok(token)
             }
             (object @ Term::Object(_), _) if operator == "??" => Ok(object),
-            (Term::Object(_), other) | (other, Term::Object(_))
+            (Term::Object(object), other) | (other, Term::Object(object))
                 if is_null(&other) && ["==", "!="].contains(&operator) =>
             {
+                self.scope.reads_outcome |= matches!(object, Object::Accepted | Object::Sent(_));
                 Ok(Term::Value(Value::Json(Json::Bool(operator == "!="))))
             }
             _ => fail(left, "this has no counterpart here"),

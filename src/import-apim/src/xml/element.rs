@@ -87,9 +87,12 @@ impl Element {
         Some(&found.value)
     }
 
-    /// An attribute's text, if it is no expression.
+    /// An attribute's text. An expression counts as unread still.
     pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
-        self.attribute(name)?.text()
+        let found = self.attributes.iter().find(|one| one.name == name)?;
+        let text = found.value.text()?;
+        found.read.set(true);
+        Some(text)
     }
 
     /// The timeout of a request, in seconds.
@@ -118,9 +121,11 @@ impl Element {
         self.content.as_ref()
     }
 
-    /// Its text, if it is no expression.
+    /// Its text. An expression counts as unread still.
     pub(crate) fn text(&self) -> Option<&str> {
-        self.content()?.text().map(str::trim)
+        let text = self.content.as_ref()?.text()?;
+        self.content_read.set(true);
+        Some(text.trim())
     }
 
     /// Whether the element itself is read.

@@ -7,7 +7,9 @@
     reason = "a test may fail by panic"
 )]
 
+mod conditions;
 mod expressions;
+mod forwarding;
 mod injected;
 mod left_out;
 mod modules;

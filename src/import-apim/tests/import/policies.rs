@@ -41,8 +41,18 @@ pub(crate) fn case(name: &str) -> Json {
     case
 }
 
+/// Imports a text in place of one of the policies; `None` where nothing is turned.
+pub(crate) fn try_case(name: &str, policy: &str) -> Option<(Json, Vec<String>)> {
+    let (configuration, left_out) = with_case(name, |given| crate::import(policy, given));
+    configuration.map(|configuration| (configuration, left_out))
+}
+
 /// Imports one of the policies, or another text in its place.
 pub(crate) fn import_case(name: &str, policy: &str) -> (Json, Vec<String>) {
+    with_case(name, |given| imported(policy, given))
+}
+
+fn with_case<T>(name: &str, import: impl FnOnce(&Given<'_>) -> T) -> T {
     let case = case(name);
     let values: Vec<(&str, &str)> = case["named_values"]
         .as_object()
@@ -56,7 +66,7 @@ pub(crate) fn import_case(name: &str, policy: &str) -> (Json, Vec<String>) {
         named_values: &values,
         ..Given::default()
     };
-    imported(policy, &given)
+    import(&given)
 }
 
 #[test]
