@@ -16,9 +16,11 @@ export CARGO_TARGET_DIR := target
 ENVOY_VERSIONS := 1.36.4 1.40.0
 ENVOY ?=
 
-# What groups of tests need. Those of `make test` are installed where that is possible.
+# What groups of tests need. Some are installed where that is possible; the toolchains for
+# Microsoft's SDKs are not, and their tests run where one has them.
 NEEDS := $(PYTHON) tests/needs.py
 INSTALLED := redis browser prometheus
+TOOLCHAINS := node java go
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
@@ -66,7 +68,7 @@ worker: toolchain
 	$(CARGO) build --profile tools -p order-worker
 
 test: needs-tests test-native test-worker test-e2e ## Run the tests; what they need is installed for root on Debian and Ubuntu
-	@$(NEEDS) report $(INSTALLED)
+	@$(NEEDS) report $(INSTALLED) $(TOOLCHAINS)
 
 test-native: toolchain ## Run the tests that need Rust alone
 	@echo "make: building and running the native tests"
