@@ -7,6 +7,7 @@
     reason = "a test may fail by panic"
 )]
 
+mod broken;
 mod conditions;
 mod expressions;
 mod forwarding;
