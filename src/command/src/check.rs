@@ -6,6 +6,7 @@ mod clusters;
 mod configuration;
 mod environment;
 mod envoy_routes;
+mod gate;
 mod hold;
 mod local_reply;
 mod message;
@@ -129,6 +130,16 @@ fn findings(manifests: &mut Manifests, files: &[PathBuf]) -> Vec<Finding> {
         if let Some((at, place)) = plugin.open {
             let message = open_message(plugin.platform);
             findings.push(Finding::warning(&plugin.file, at, place, message));
+        }
+        if let Some(Role::Gate(gate)) = role {
+            let senders: Vec<_> = read
+                .iter()
+                .filter_map(|(other, role)| match role {
+                    Some(Role::Sender(sender)) if plugin.follows(other) => Some(&**sender),
+                    _ => None,
+                })
+                .collect();
+            findings.extend(gate::check(plugin, gate, &senders));
         }
         let (Some(text), Some(Role::Sender(sender))) = (&plugin.configuration, role) else {
             continue;

@@ -22,6 +22,15 @@ pub(super) struct RouteMatch {
     pub(super) at: Position,
     /// Whether the route sends messages.
     pub(super) sends: bool,
+    /// Whether its requests go on once they are sent.
+    pub(super) forwards: bool,
+}
+
+impl RouteMatch {
+    /// Whether something after the filter must hold its requests for good.
+    pub(super) fn is_to_be_held(&self) -> bool {
+        self.sends && !self.forwards
+    }
 }
 
 /// The names in one configuration.
@@ -94,6 +103,7 @@ impl References {
                 place: format!("{place}match"),
                 at: key.at,
                 sends: route.get("send").is_some(),
+                forwards: route.get("forward").is_some(),
             });
         }
     }

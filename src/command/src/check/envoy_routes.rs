@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use envoy_service_bus::config::Action;
-
 use super::case::Case;
 use crate::finding::Finding;
 use crate::manifests::{Candidate, RouteAction, Switch};
@@ -13,6 +11,7 @@ use crate::text::Position;
 pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = enabled(case).unwrap_or_default();
     findings.extend(retries(case));
+    findings.extend(dead_ends(case));
     findings
 }
 
@@ -104,6 +103,25 @@ fn retries(case: &Case<'_>) -> Vec<Finding> {
 
 /// Whether requests of a route go on to the router once they are sent.
 fn forwards(case: &Case<'_>, route: usize) -> bool {
-    let action = case.sender.routes.get(route).map(|route| &route.action);
-    !matches!(action, Some(Action::Send(..) | Action::Lookup(_)))
+    case.names.matches.get(route).is_some_and(|own| own.forwards)
+}
+
+/// A request that goes on needs a route of Envoy's that leads to its backend.
+fn dead_ends(case: &Case<'_>) -> Vec<Finding> {
+    let is_empty = |name: &String| {
+        let mut known = case.manifests.clusters.iter();
+        known.find(|cluster| cluster.name == *name).is_some_and(|cluster| cluster.is_empty)
+    };
+    let mut places = BTreeMap::<Position, ()>::new();
+    for index in (0..case.names.matches.len()).filter(|index| forwards(case, *index)) {
+        let candidates = case.candidates(index).unwrap_or_default();
+        let dead = candidates.iter().flatten().filter(|one| match &one.route.action {
+            RouteAction::Answer(_) => true,
+            RouteAction::Ask(clusters) => clusters.iter().all(is_empty),
+            RouteAction::Other => false,
+        });
+        places.extend(dead.map(|one| (one.route.at, ())));
+    }
+    let message = "the filter forwards requests here, and this route leads to no backend";
+    places.into_keys().map(|at| case.warning(at, "route", message)).collect()
 }

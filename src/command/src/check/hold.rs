@@ -1,9 +1,9 @@
 //! Who holds a request while its message is on its way.
 
 use envoy_service_bus::config::{Gate, HeaderMode};
-use envoy_service_bus::matching::Match;
 
 use super::case::Case;
+use super::gate::as_sets;
 use crate::finding::Finding;
 use crate::manifests::{Limit, Platform, Plugin, Policy};
 
@@ -14,6 +14,7 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
         findings.push(case.warning(at, "header_mode", &message));
     }
     findings.extend(routes(case));
+    findings.extend(forwarded(case));
     findings
 }
 
@@ -130,20 +131,34 @@ fn routes(case: &Case<'_>) -> Vec<Finding> {
     }
     let held: Vec<_> = gates(case).flat_map(|(_, gate)| &gate.matches).map(as_sets).collect();
     let routes = case.names.matches.iter().zip(&case.sender.routes);
-    let open = routes.filter(|(own, route)| own.sends && !held.contains(&as_sets(&route.matches)));
+    let open = routes
+        .filter(|(own, route)| own.is_to_be_held() && !held.contains(&as_sets(&route.matches)));
     let message = "no gate after the filter has the same `match`: requests of this route go on \
                    before their message is sent";
     open.map(|(own, _)| case.warning(own.at, &own.place, message)).collect()
 }
 
-/// Conditions in a form that equals another's when the same requests fit: their lists have no
-/// order.
-fn as_sets(matches: &Match) -> Match {
-    let mut sets = matches.clone();
-    sets.methods.sort();
-    sets.methods.dedup();
-    sets.hosts.sort_by_cached_key(|host| format!("{host:?}"));
-    sets.hosts.dedup();
-    sets.headers.sort();
-    sets
+/// A request that goes on after its message needs its headers held until then, by what can be
+/// woken.
+fn forwarded(case: &Case<'_>) -> Vec<Finding> {
+    if case.sender.header_mode == HeaderMode::Pause {
+        return vec![];
+    }
+    let held: Vec<_> = gates(case).flat_map(|(_, gate)| &gate.matches).map(as_sets).collect();
+    let routes = case.names.matches.iter().zip(&case.sender.routes);
+    let forwarded = routes.filter(|(own, _)| own.forwards);
+    forwarded
+        .filter_map(|(own, route)| {
+            let message = if !has_buffer(case) {
+                "forward with header_mode \"continue\" needs envoy.filters.http.buffer after the \
+                 filter, and there is none; a gate cannot be woken"
+            } else if held.contains(&as_sets(&route.matches)) {
+                "a gate holds the requests of this route, and it cannot be woken to forward them: \
+                 leave the route out of the gate"
+            } else {
+                return None;
+            };
+            Some(case.warning(own.at, &own.place, message))
+        })
+        .collect()
 }
