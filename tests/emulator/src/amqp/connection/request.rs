@@ -167,7 +167,7 @@ impl Connection {
         drop(trusted);
         let response = granted.and_then(|_| {
             let link = request.text("associated-link-name");
-            let session = |id: &str| self.held_session(channel, entity, id, link);
+            let session = |id: Option<&str>| self.held_session(channel, entity, id, link);
             let rules = self.about.service.rules(entity);
             let tier = self.about.service.tier();
             let context = Context { entity, rules, part, session: &session, tier, now };
@@ -201,18 +201,19 @@ impl Connection {
     }
 
     /// The lock that this connection holds on a session: on the link that is named, else on any.
+    /// A request without a session (Go's) is about that of the link that it names.
     fn held_session(
         &self,
         channel: u16,
         entity: &Entity,
-        id: &str,
+        id: Option<&str>,
         link: Option<&str>,
     ) -> Option<SessionLock> {
         let Entity::Queue(queue) = entity else { return None };
         let lock = |link: &Link| match &link.end {
             End::Sends(sends) => match &sends.source {
                 Source::Queue { entity, session: Some(lock), .. }
-                    if Arc::ptr_eq(entity, queue) && *lock.id == *id =>
+                    if Arc::ptr_eq(entity, queue) && id.is_none_or(|id| *lock.id == *id) =>
                 {
                     Some(lock.clone())
                 }
@@ -224,6 +225,6 @@ impl Connection {
         let all = own.chain(self.sessions.values()).flat_map(|session| session.links.values());
         let mut held = all.filter_map(|link| Some((&*link.name, lock(link)?)));
         let named = held.clone().find(|(name, _)| Some(*name) == link);
-        named.or_else(|| held.next()).map(|(_, lock)| lock)
+        named.or_else(|| id.and_then(|_| held.next())).map(|(_, lock)| lock)
     }
 }

@@ -72,8 +72,8 @@ pub(super) fn receive_deferred(
     let sequences = body.sequence_numbers("sequence-numbers")?;
     let deletes = body.integer("receiver-settle-mode")?.unwrap_or(1) == 0;
     let session = match body.text("session-id")? {
-        Some(id) => Some((context.session)(id).ok_or_else(session_lost)?),
-        None => None,
+        Some(id) => Some((context.session)(Some(id)).ok_or_else(session_lost)?),
+        None => (context.session)(None),
     };
     let source = Source { part: context.part, session: session.as_ref() };
     let mut queue = context.queue()?.queue.lock();
@@ -189,8 +189,8 @@ pub(super) fn delete(body: &Body<'_>, context: &Context<'_>) -> Result<Response,
         _ => return Err(Body::wrong("enqueued-time-utc")),
     };
     let session = match body.text("session-id")? {
-        Some(id) => Some((context.session)(id).ok_or_else(session_lost)?),
-        None => None,
+        Some(id) => Some((context.session)(Some(id)).ok_or_else(session_lost)?),
+        None => (context.session)(None),
     };
     let mut queue = context.queue()?.queue.lock();
     let id = session.as_ref().map(|lock| &*lock.id);

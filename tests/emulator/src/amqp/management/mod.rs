@@ -18,8 +18,9 @@ pub(super) struct Context<'a> {
     pub rules: Option<&'a Rules>,
     /// Which of its queues.
     pub part: SubQueue,
-    /// The lock that the client holds on a session, by its id.
-    pub session: &'a dyn Fn(&str) -> Option<SessionLock>,
+    /// The lock that the client holds on a session, by its id; without, that of the link on which
+    /// the client receives.
+    pub session: &'a dyn Fn(Option<&str>) -> Option<SessionLock>,
     /// Limits of size.
     pub tier: Tier,
     /// The time.
@@ -76,7 +77,7 @@ pub(super) fn lose_locks(body: &Value, context: &Context<'_>) {
         // It may be lost already.
         let _ = queue.lose_lock(context.part, token, context.now);
     }
-    let session = body.text("session-id").ok().flatten().and_then(context.session);
+    let session = (context.session)(body.text("session-id").ok().flatten());
     if let Some(lock) = session {
         let _ = queue.lose_session(&lock, context.now);
     }

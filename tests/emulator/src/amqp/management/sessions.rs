@@ -7,7 +7,7 @@ use crate::broker::{LockLost, SessionLock};
 
 /// The lock that the client holds on the session of a request.
 fn lock(body: &Body<'_>, context: &Context<'_>) -> Result<SessionLock, AmqpError> {
-    (context.session)(body.required_text("session-id")?).ok_or_else(session_lost)
+    (context.session)(Some(body.required_text("session-id")?)).ok_or_else(session_lost)
 }
 
 fn lost(LockLost: LockLost) -> AmqpError {
