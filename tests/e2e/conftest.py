@@ -14,7 +14,7 @@ from clients.customer import Customer
 from configuration.gateway import GatewayConfiguration, upstream_cluster
 from configuration.identities import KINDS, Kind
 from configuration.routes import ROUTES, entities
-from configuration.sdk import sdk_entities
+from configuration.sdk import PATTERN_ROUTES, sdk_entities
 from processes import envoy
 from processes.emulator import Emulator
 from processes.envoy import Envoy
@@ -333,6 +333,28 @@ def connect(sdk: Sdk, amqp_emulator: Emulator, tmp_path: Path) -> Iterator[SdkCo
     yield start
     for client in clients:
         client.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_amqp_gateway(
+    envoy_binary: Path,
+    module: Path,
+    shared_amqp_emulator: Emulator,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Envoy]:
+    """One Envoy of each version in front of the emulator that speaks AMQP."""
+    configuration = GatewayConfiguration(module).add_plugin_routes([*ROUTES, *PATTERN_ROUTES])
+    configuration.try_once().send_to(shared_amqp_emulator.port)
+    gateway = Envoy(envoy_binary, configuration, tmp_path_factory.mktemp("gateway"))
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def amqp_gateway(shared_amqp_gateway: Envoy, amqp_emulator: Emulator) -> Iterator[Envoy]:
+    """Envoy with the tests' routes, in front of the emulator that speaks AMQP."""
+    yield shared_amqp_gateway
+    shared_amqp_gateway.check_vms()
 
 
 @pytest.fixture

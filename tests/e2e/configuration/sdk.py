@@ -25,6 +25,8 @@ QUEUES = [
     queue("brief-sessions", RequiresSession=True, LockDuration=BRIEF),
     queue("detecting", RequiresDuplicateDetection=True),
 ]
+# Those of configuration/routes.py, and one for each pattern.
+QUEUES += [queue(name) for name in ("raw", "typed", "exact")]
 SUBSCRIPTIONS = [
     {"Name": "all"},
     {"Name": "large", "Rules": [sql("large", "quantity > 10 AND color = 'red'")]},
@@ -39,3 +41,36 @@ def sdk_entities() -> dict:
     topics = [{"Name": "topic", "Subscriptions": SUBSCRIPTIONS}]
     namespace = {"Name": "sbemulatorns", "Queues": QUEUES, "Topics": topics}
     return {"UserConfig": {"Namespaces": [namespace]}}
+
+
+PATTERN_ROUTES: list[dict] = [
+    {
+        "name": "ask",
+        "match": {"path": "/ask"},
+        "send": {
+            "queue": "raw",
+            "broker_properties": {"ReplyTo": "${request.headers['x-reply-to']}"},
+        },
+    },
+    {
+        "name": "announce",
+        "match": {"path": "/announce"},
+        "send": {"topic": "topic", "broker_properties": {"ReplyTo": "replies"}},
+    },
+    {
+        "name": "stream",
+        "match": {"path_template": "/streams/{stream}"},
+        "send": {"queue": "sessions", "broker_properties": {"SessionId": "${path.stream}"}},
+    },
+    {
+        "name": "shared-replies",
+        "match": {"path": "/shared"},
+        "send": {
+            "queue": "raw",
+            "broker_properties": {
+                "ReplyTo": "sessions",
+                "ReplyToSessionId": "${request.headers['x-publisher']}",
+            },
+        },
+    },
+]

@@ -131,13 +131,11 @@ const commands = {
     const filter = sql === undefined ? correlated(correlation) : { sqlExpression: sql };
     const rules = client.createRuleManager(topic, subscription);
     await rules.createRule(name, filter, action && { sqlExpression: action });
-    await rules.close();
   },
 
   async remove_rule({ topic, subscription, name }) {
     const rules = client.createRuleManager(topic, subscription);
     await rules.deleteRule(name);
-    await rules.close();
   },
 
   async list_rules({ topic, subscription }) {
@@ -151,7 +149,6 @@ const commands = {
         action: action?.sqlExpression ?? null,
       });
     }
-    await rules.close();
     return listed;
   },
 };

@@ -103,14 +103,13 @@ class Commands:
             if subscription is None
             else self.client.get_subscription_receiver(entity, subscription, **options)
         )
-        if "session_id" in options:
-            # The other SDKs ask for the session at once; this one when it is used.
-            enter = made.__aenter__ if hasattr(made, "__aenter__") else made.__enter__
-            try:
-                await value_of(enter())
-            except BaseException:
-                await value_of(made.close())
-                raise
+        # At once: a wait for messages would also bound the time to open the link.
+        enter = made.__aenter__ if hasattr(made, "__aenter__") else made.__enter__
+        try:
+            await value_of(enter())
+        except BaseException:
+            await value_of(made.close())
+            raise
         self.receivers[receiver] = made
         return told_session(made)
 

@@ -40,6 +40,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 
 /** Commands for azure-messaging-servicebus as lines of JSON, answers likewise; see ../README.md. */
 public final class Client {
@@ -49,6 +51,7 @@ public final class Client {
   private final Map<String, ServiceBusReceivedMessage> messages = new HashMap<>();
   // A builder whose parts share one connection.
   private ServiceBusClientBuilder builder;
+  private Supplier<ServiceBusClientBuilder> sessionBuilders;
 
   public static void main(String[] arguments) throws Exception {
     var client = new Client();
@@ -147,8 +150,11 @@ public final class Client {
 
   private void open(String connectionString) {
     var retries = new AmqpRetryOptions().setMaxRetries(0).setTryTimeout(Duration.ofSeconds(5));
-    builder =
-        new ServiceBusClientBuilder().connectionString(connectionString).retryOptions(retries);
+    Supplier<ServiceBusClientBuilder> builders =
+        () -> new ServiceBusClientBuilder().connectionString(connectionString).retryOptions(retries);
+    builder = builders.get();
+    // The SDK names the links of a connection by their sessions, and would share one.
+    sessionBuilders = builders;
   }
 
   private void close() {
@@ -202,8 +208,8 @@ public final class Client {
       receivers.put(name, receiver.buildClient());
       return told;
     }
-    var made = builder.sessionReceiver().receiveMode(mode).maxAutoLockRenewDuration(Duration.ZERO);
-    made = made.disableAutoComplete();
+    var made = sessionBuilders.get().sessionReceiver().receiveMode(mode);
+    made = made.maxAutoLockRenewDuration(Duration.ZERO).disableAutoComplete();
     made =
         subscription == null
             ? made.queueName(entity)
@@ -395,9 +401,16 @@ public final class Client {
           return known;
         }
       }
-      if (cause instanceof AmqpException exception
-          && exception.getErrorCondition() == AmqpErrorCondition.LINK_PAYLOAD_SIZE_EXCEEDED) {
-        return "too large";
+      if (cause instanceof TimeoutException) {
+        return "timeout";
+      }
+      if (cause instanceof AmqpException exception) {
+        if (exception.getErrorCondition() == AmqpErrorCondition.LINK_PAYLOAD_SIZE_EXCEEDED) {
+          return "too large";
+        }
+        if (exception.getErrorCondition() == AmqpErrorCondition.SESSION_CANNOT_BE_LOCKED) {
+          return "session held";
+        }
       }
     }
     return "other";
