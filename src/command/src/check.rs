@@ -1,6 +1,7 @@
 //! `check`: what is wrong with a configuration, and with what stands around it.
 
 mod buffers;
+mod capabilities;
 mod case;
 mod clusters;
 mod configuration;

@@ -5,8 +5,8 @@ use envoy_service_bus::matching::{HostMatch, PathMatch, Segment};
 
 use super::configuration::References;
 use super::{
-    buffers, clusters, environment, envoy_routes, hold, local_reply, message, order, reply,
-    timeouts, tokens,
+    buffers, capabilities, clusters, environment, envoy_routes, hold, local_reply, message, order,
+    reply, timeouts, tokens,
 };
 use crate::finding::Finding;
 use crate::manifests::{Candidate, Manifests, Platform, Plugin, Request};
@@ -32,6 +32,7 @@ impl<'a> Case<'a> {
         }
         for check in [
             environment::check,
+            capabilities::check,
             hold::check,
             order::check,
             envoy_routes::check,

@@ -151,6 +151,7 @@ impl Manifests {
             platform: around.platform,
             open: open(config),
             variables: Some(variables(config)),
+            capabilities: capabilities(config),
             body_while_held: held.is_some_and(|node| node.is_true()),
             order: around.order.clone(),
             disabled: around.disabled,
@@ -234,6 +235,16 @@ fn open(config: &Node) -> Option<(Position, &'static str)> {
     }
     let (key, value) = config.member("fail_open")?;
     value.is_true().then_some((key.at, "fail_open"))
+}
+
+/// The list of what the module may do, in either of its two places; one without names is none.
+fn capabilities(config: &Node) -> Option<(Position, BTreeSet<String>)> {
+    let restriction = config
+        .get("capability_restriction_config")
+        .or_else(|| config.get("vm_config")?.get("capability_restriction_config"));
+    let (key, allowed) = restriction?.member("allowed_capabilities")?;
+    let names: BTreeSet<_> = allowed.members().iter().map(|(key, _)| key.name.clone()).collect();
+    (!names.is_empty()).then_some((key.at, names))
 }
 
 /// What the VM is given of the environment.

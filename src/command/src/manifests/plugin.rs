@@ -23,6 +23,8 @@ pub(crate) struct Plugin {
     pub(crate) open: Option<(Position, &'static str)>,
     /// Variables of the environment that the module sees, where the file decides that.
     pub(crate) variables: Option<BTreeSet<String>>,
+    /// What the module may call and is called for, where a list restricts it.
+    pub(crate) capabilities: Option<(Position, BTreeSet<String>)>,
     /// Whether Envoy goes on with the body when the filter holds the headers.
     pub(crate) body_while_held: bool,
     pub(crate) order: Order,
@@ -95,6 +97,7 @@ impl Plugin {
             configuration,
             open: None,
             variables: None,
+            capabilities: None,
             body_while_held: false,
             order: Order::Unknown,
             scope: Scope::default(),

@@ -340,3 +340,20 @@ fn what_is_not_checked_is_told() {
     assert!(found[0].contains(&format!(": warning: {message}")), "{found:?}");
     assert_eq!(found[1..], ["1 configuration: 0 errors, 1 warning"]);
 }
+
+#[test]
+fn the_module_needs_its_capabilities() {
+    let list = SHIPPED.lines().skip_while(|line| !line.contains("allowed_capabilities:")).skip(1);
+    let list = list.take_while(|line| line.contains("{}") || line.contains('#'));
+    let names: Vec<_> =
+        list.filter_map(|line| Some(line.trim().strip_suffix(": {}")?.to_owned())).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let without = |name: &str| findings(&SHIPPED.replace(&format!("  {name}: {{}}\n"), "\n"));
+    // What only some configurations need, and what can be done without.
+    let spared: Vec<_> = names.iter().filter(|name| without(name) == [FINE]).collect();
+    assert!(spared.len() < 14, "{spared:?}");
+    let found = without("proxy_http_call");
+    let message = "warning: allowed_capabilities: the module needs proxy_http_call too";
+    assert!(found[0].ends_with(message), "{found:?}");
+    assert_eq!(found.len(), 2);
+}
