@@ -15,7 +15,7 @@ pub(crate) enum Severity {
     Warning,
 }
 
-/// One thing to say, with its place.
+/// A fault or a warning, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) severity: Severity,

@@ -1,4 +1,4 @@
-//! The way to Service Bus: cluster, TLS, headers that Envoy adds, limits.
+//! Where messages go: cluster, TLS, headers that Envoy adds, limits.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Who holds a request while its message is on its way.
+//! Who holds a request until its message is stored.
 
 use envoy_service_bus::config::{Gate, HeaderMode};
 

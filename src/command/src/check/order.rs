@@ -20,7 +20,7 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = vec![];
     if !refuse.is_empty() {
         let message = format!(
-            "this filter works before {refuse}: what they would refuse is on its way to Service Bus by then. \
+            "this filter works before {refuse}: what they would refuse has been sent to Service Bus by then. \
              Put the filter after them"
         );
         findings.push(case.warning(case.plugin.at, "", &message));
