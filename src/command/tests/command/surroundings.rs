@@ -357,3 +357,36 @@ fn the_module_needs_its_capabilities() {
     assert!(found[0].ends_with(message), "{found:?}");
     assert_eq!(found.len(), 2);
 }
+
+#[test]
+fn whatever_refuses_comes_before_the_filter() {
+    let router = "          - name: envoy.filters.http.router";
+    let kinds = [
+        ("api_key_auth", "ApiKeyAuth"),
+        ("basic_auth", "BasicAuth"),
+        ("csrf", "CsrfPolicy"),
+        ("ext_authz", "ExtAuthz"),
+        ("jwt_authn", "JwtAuthentication"),
+        ("local_ratelimit", "LocalRateLimit"),
+        ("oauth2", "OAuth2"),
+        ("rate_limit_quota", "RateLimitQuotaFilterConfig"),
+        ("ratelimit", "RateLimit"),
+        ("rbac", "RBAC"),
+    ];
+    for (kind, message) in kinds {
+        let typed = format!(
+            "          - name: own\n            typed_config: {{ \"@type\": \
+             type.googleapis.com/envoy.extensions.filters.http.{kind}.v3.{message} }}\n"
+        );
+        let named = format!("          - name: envoy.filters.http.{kind}\n");
+        for (filter, shown) in [(typed, "own"), (named, &format!("envoy.filters.http.{kind}"))] {
+            let found = findings(&SHIPPED.replace(router, &format!("{filter}{router}")));
+            let expected = format!("warning: this filter works before {shown}: ");
+            assert!(found[0].contains(&expected), "{kind}: {found:?}");
+            assert_eq!(found.len(), 2, "{kind}: {found:?}");
+            let before = "          - name: service_bus\n";
+            let found = findings(&SHIPPED.replace(before, &format!("{filter}{before}")));
+            assert_eq!(found, [FINE], "{kind}");
+        }
+    }
+}
