@@ -28,6 +28,8 @@ from processes.program import ROOT
 MODULE = Path("wasm32-wasip1/release/envoy_service_bus.wasm")
 # Those of envoy/envoy.yaml.
 EMULATOR_PORT = 5380
+# That of Microsoft's emulator.
+AMQP_PORT = 5672
 
 ORDER = b'{"item":"lamp","count":2}'
 BUSY = {"status": 503, "detail": "Server busy"}
@@ -69,8 +71,8 @@ def started(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Envoy, 
     )
     entities = json.loads(EMULATOR.read_text())
     with contextlib.ExitStack() as stack:
-        port = EMULATOR_PORT if shipped_ports else 0
-        emulator = Emulator(target, entities, folder, port=port)
+        port, amqp_port = (EMULATOR_PORT, AMQP_PORT) if shipped_ports else (0, 0)
+        emulator = Emulator(target, entities, folder, port=port, amqp=True, amqp_port=amqp_port)
         stack.callback(emulator.stop)
         gateway = Envoy(options.envoy, configuration.send_to(emulator.port), folder)
         stack.callback(gateway.stop)
@@ -131,10 +133,25 @@ def stay(gateway: Envoy, emulator: Emulator, folder: Path) -> None:
     print(f"  {emulator.url}/$emulator/")
     print(f"  curl {admin}/entities")
     print(f"  curl {admin}/entities/orders/messages")
+    title("Receive with a worker of your own. Microsoft's SDKs take this connection string:")
+    print(f"  {emulator.connection_string()}")
+    print("\n  # pip install azure-servicebus")
+    for line in receiver(emulator.connection_string()):
+        print(f"  {line}")
     title("Let the next send fail:")
     print(f"  curl {admin}/faults -d '{fault}'")
     print("\nCtrl-C ends both.", flush=True)
     threading.Event().wait()
+
+
+def receiver(connection_string: str) -> list[str]:
+    """Three lines of Python that print the orders and complete them."""
+    return [
+        "from azure.servicebus import ServiceBusClient",
+        f'orders = ServiceBusClient.from_connection_string("{connection_string}")'
+        '.get_queue_receiver("orders")',
+        "for message in orders: print(message); orders.complete_message(message)",
+    ]
 
 
 def post(gateway: Envoy, *, key: str = "order-4711") -> Answer:

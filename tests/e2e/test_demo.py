@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import textwrap
 import urllib.request
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def test_what_stays_up_answers_where_it_says_and_ends_when_told(
             r"^Envoy \S+ with the filter  http://127\.0\.0\.1:(\d+)$", shown, re.M
         )
         assert_accepted(http1.request(int(gateway), "POST", "/orders", body=b"{}"))
+        assert received(shown) == "{}"
         [page] = re.findall(r"^  (http://\S+/\$emulator/)$", shown, re.M)
         with urllib.request.urlopen(page, timeout=30) as answer:
             assert b"<title>" in answer.read()
@@ -76,6 +78,22 @@ def test_what_stays_up_answers_where_it_says_and_ends_when_told(
     finally:
         run.stop()
     assert_nothing_left(folder)
+
+
+def received(shown: str) -> str:
+    """What a worker on Microsoft's SDK prints first, made of the lines that are shown."""
+    [lines] = re.findall(r"^  # pip install azure-servicebus\n((?:  .+\n){3})", shown, re.M)
+    worker = subprocess.Popen(
+        [ROOT / "target/sdk/python/bin/python", "-u", "-c", textwrap.dedent(lines)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert worker.stdout
+        return worker.stdout.readline().strip()
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def told(demo: str, envoy_binary: Path, target_dir: Path, folder: Path) -> str:

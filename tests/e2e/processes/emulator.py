@@ -57,6 +57,7 @@ class Emulator:
         clock_ahead: int = 0,
         certificate: Certificate | None = None,
         amqp: bool = False,
+        amqp_port: int = 0,
     ):
         config = folder / "entities.json"
         config.write_text(json.dumps(entities))
@@ -68,7 +69,7 @@ class Emulator:
                 *("--config", str(config)),
                 *("--clock-ahead", str(clock_ahead)),
                 *(certificate.options if certificate else ()),
-                *(("--amqp", "127.0.0.1:0") if amqp else ()),
+                *(("--amqp", f"127.0.0.1:{amqp_port}") if amqp else ()),
             ],
             folder,
         )
