@@ -1,23 +1,29 @@
 //! One request as a state machine: each event yields at most one step.
 
 mod dry_run;
+mod forwarding;
+mod prepare;
+mod replies;
+mod report;
 mod request;
 mod unsupported;
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::buffer::{Buffer, Share};
-use crate::config::{Action, Entity, Lookup, Payload, Route, Send, Sender};
+use crate::config::{Action, Entity, Route, Sender};
 use crate::delivery::{Inquiry, Submission};
 use crate::headers::{Headers, header};
-use crate::json;
-use crate::message::{Outgoing, Unsendable, ValueFault, compose, limits};
-use crate::reply::{self, Failure, Outcome, Reason, Reply, Served, Settlement};
-use crate::template::{Attributes, Found, Needs, Random, Scope};
+use crate::message::Outgoing;
+use crate::reply::{Failure, Outcome, Reason, Reply, Served, Settlement};
+use crate::template::{Attributes, Needs, Random};
 use crate::time::Time;
+pub use forwarding::Forwarding;
+use forwarding::{Ready, forwards};
+use replies::{failed, failure};
+pub use report::Report;
 use request::Request;
 
 /// Which of a route's two destinations a message came to.
@@ -37,29 +43,9 @@ pub enum Step {
     Send(Submission),
     /// Answer it.
     Reply(Reply, Report),
-}
-
-/// What log and metrics are told of an answer.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Index of the route.
-    pub route: usize,
-    /// Queue or topic, once it is known.
-    pub entity: Option<Rc<Entity>>,
-    /// The request's id.
-    pub tracking_id: String,
-    /// When the request was complete, if it ever was, by the monotonic clock.
-    pub since: Option<Duration>,
-    /// The message's id, once there is a message and if the configuration asks for it.
-    pub message_id: Option<String>,
-    /// What became of it: the word of its `Outcome`, or `dry_run`.
-    pub outcome: &'static str,
-    /// What went wrong, if anything did.
-    pub failure: Option<Failure>,
-    /// Callouts that have carried it.
-    pub attempts: u32,
-    /// Which of the route's destinations it came to.
-    pub served: Served,
+    /// Change its headers and let it go on, then say so: [`Exchange::gone_on`], or
+    /// [`Exchange::stuck`].
+    Forward(Forwarding, Report),
 }
 
 /// One request.
@@ -79,10 +65,12 @@ enum State {
     Passing,
     /// Ours, until its end arrives.
     Receiving(Box<Request>),
-    /// Its message is with delivery; the reply is ready for when it is accepted.
-    Sending(Box<Request>, Box<Reply>),
+    /// Its message is with delivery; what follows when it is accepted is ready.
+    Sending(Box<Request>, Box<Ready>),
     /// Its lookup is with delivery.
     Inquiring(Box<Request>),
+    /// It is about to go on to the backend.
+    Forwarding(Box<Request>),
     /// It has its answer.
     Answered,
 }
@@ -145,7 +133,8 @@ impl Exchange {
 
     /// What the request's route needs of Envoy beyond headers and body.
     pub fn needs(&self) -> Needs {
-        self.route().map(|route| route.needs).unwrap_or_default()
+        let route = self.request().and_then(|request| self.sender.routes.get(request.route));
+        route.map(|route| route.needs).unwrap_or_default()
     }
 
     /// The request is complete: its headers, body or trailers were the last.
@@ -159,22 +148,25 @@ impl Exchange {
         let sender = Rc::clone(&self.sender);
         let Some(route) = sender.routes.get(request.route) else { return self.idle() };
         match &route.action {
-            Action::Send(send, destination) => match self.prepare(route, send, body) {
-                Ok((entity, message, reply)) => {
-                    if self.is_shown(route, &entity, &message) {
-                        return self.show(dry_run::shown(destination, &entity, &message, &reply));
+            Action::Send(send, destination) => {
+                match prepare::message(request, &sender, route, (send, body), self.random) {
+                    Ok((entity, message, ready)) => {
+                        if self.is_shown(route, &entity, &message) {
+                            let request = dry_run::request(destination, &entity, &message);
+                            return self.show(route, request, ready);
+                        }
+                        if !self.holds(ready.size()) {
+                            return self.finish(self.overloaded());
+                        }
+                        self.advance(|request| State::Sending(request, Box::new(ready)));
+                        let destination = Rc::clone(destination);
+                        let fallback = send.fallback.clone();
+                        Step::Send(Submission { destination, entity, message, fallback })
                     }
-                    if !self.holds(reply.size()) {
-                        return self.finish(self.overloaded());
-                    }
-                    self.advance(|request| State::Sending(request, Box::new(reply)));
-                    let destination = Rc::clone(destination);
-                    let fallback = send.fallback.clone();
-                    Step::Send(Submission { destination, entity, message, fallback })
+                    Err(unsendable) => self.finish(failure(&unsendable)),
                 }
-                Err(unsendable) => self.finish(failure(&unsendable)),
-            },
-            Action::Lookup(lookup) => match self.inquiry(route, lookup) {
+            }
+            Action::Lookup(lookup) => match prepare::inquiry(request, route, lookup, self.random) {
                 Ok(_) if !self.holds(0) => self.finish(self.overloaded()),
                 Ok(inquiry) => {
                     self.advance(State::Inquiring);
@@ -185,51 +177,28 @@ impl Exchange {
         }
     }
 
-    /// The message, and the reply for when it is accepted: what cannot be said then must not be
-    /// found out when the message is stored.
-    fn prepare(
-        &self,
-        route: &Route,
-        send: &Send,
-        body: Vec<u8>,
-    ) -> Result<(Rc<Entity>, Outgoing, Reply), Unsendable> {
-        let State::Receiving(request) = &self.state else { return Err(missing("the request")) };
-        let mut scope = request.scope(&route.name, self.random);
-        scope.body = &body;
-        let (entity, mut message) = compose(send, &scope)?;
-        let reply = reply::accepted(&route.reply, &scope)?;
-        drop(scope);
-        if matches!(send.payload, Payload::Body) {
-            message.body = body;
-        }
-        let limit = limits::message_bytes(self.sender.max_body_bytes);
-        let message = match self.sender.delivery.batch {
-            Some(_) => Outgoing::for_batch(message, limit),
-            None => Outgoing::new(message, limit),
-        };
-        Ok((entity, message?, reply))
-    }
-
-    fn inquiry(&self, route: &Route, lookup: &Lookup) -> Result<Inquiry, Unsendable> {
-        const PLACE: &str = "lookup.path";
-        let State::Receiving(request) = &self.state else { return Err(missing("the request")) };
-        let scope = request.scope(&route.name, self.random);
-        let eval = |error| Unsendable::Value(PLACE.to_owned(), ValueFault::Eval(error));
-        let path = lookup.path.path(&scope).map_err(eval)?.ok_or_else(|| missing(PLACE))?;
-        Ok(Inquiry {
-            cluster: Rc::clone(&lookup.cluster),
-            authority: Rc::clone(&lookup.authority),
-            path,
-            timeout: lookup.timeout,
-        })
-    }
-
     /// Envoy could not give what the request needs, such as the time.
     pub fn failed(&mut self, failure: Failure) -> Step {
         match self.state {
             State::Receiving(_) | State::Sending(..) | State::Inquiring(_) => self.finish(failure),
             _ => self.idle(),
         }
+    }
+
+    /// Envoy did not let the request go on: its client is told, since the message may be stored.
+    pub fn stuck(&mut self, cause: String) -> Step {
+        match self.state {
+            State::Forwarding(_) => self.finish(Failure::new(Reason::OutcomeUnknown, cause)),
+            _ => self.idle(),
+        }
+    }
+
+    /// The request goes on; nothing is kept of it.
+    pub fn gone_on(&mut self) -> Step {
+        if matches!(self.state, State::Forwarding(_)) {
+            self.state = State::Passing;
+        }
+        self.idle()
     }
 
     /// Delivery knows what became of the message or the lookup.
@@ -253,7 +222,10 @@ impl Exchange {
 
     /// The step when an event changes nothing.
     fn idle(&self) -> Step {
-        if matches!(self.state, State::Passing) { Step::Pass } else { Step::Wait }
+        match self.state {
+            State::Passing | State::Forwarding(_) => Step::Pass,
+            _ => Step::Wait,
+        }
     }
 
     fn advance(&mut self, next: impl FnOnce(Box<Request>) -> State) {
@@ -268,17 +240,34 @@ impl Exchange {
         self.answer(Settlement { outcome, attempts: 0, served: Served::Primary })
     }
 
-    fn answer(&mut self, Settlement { outcome, attempts, served }: Settlement) -> Step {
+    fn answer(&mut self, settlement: Settlement) -> Step {
         let (request, ready) = match std::mem::replace(&mut self.state, State::Answered) {
-            State::Receiving(request) | State::Inquiring(request) => (request, None),
-            State::Sending(request, reply) => (request, Some(*reply)),
+            State::Receiving(request) | State::Inquiring(request) | State::Forwarding(request) => {
+                (request, None)
+            }
+            State::Sending(request, ready) => (request, Some(*ready)),
             State::Fresh | State::Passing | State::Answered => return Step::Wait,
         };
-        let Some(route) = self.sender.routes.get(request.route) else { return Step::Wait };
+        let sender = Rc::clone(&self.sender);
+        let Some(route) = sender.routes.get(request.route) else { return Step::Wait };
+        let ready = match (ready, &route.forward) {
+            (Some(Ready::Forward(headers)), Some(forward)) => {
+                if let Some(unsent) = forwards(forward, &settlement.outcome) {
+                    let headers = Forwarding::new(forward, headers, &request.tracking_id, unsent);
+                    let report = request.settled("forwarded", settlement);
+                    self.state = State::Forwarding(request);
+                    return Step::Forward(headers, report);
+                }
+                None
+            }
+            (Some(Ready::Reply(reply)), _) => Some(reply),
+            _ => None,
+        };
         let scope = request.scope(&route.name, self.random);
+        let Settlement { outcome, attempts, served } = settlement;
         let (mut reply, outcome) = match (outcome, ready) {
             (Outcome::Accepted, Some(ready)) => (ready, Outcome::Accepted),
-            (Outcome::Found(found), _) => match found_reply(route, &scope, &found) {
+            (Outcome::Found(found), _) => match replies::found(route, &scope, &found) {
                 Ok(reply) => (reply, Outcome::Found(found)),
                 Err(failure) => (failed(route, &scope, &failure), Outcome::Failed(failure)),
             },
@@ -291,12 +280,7 @@ impl Exchange {
             reply.headers.push(header(DESTINATION, served.as_str()));
         }
         let word = outcome.as_str();
-        let failure = match outcome {
-            Outcome::Failed(failure) => Some(failure),
-            Outcome::Accepted | Outcome::Found(_) => None,
-        };
-        let report = Report { failure, attempts, served, ..request.report(word) };
-        Step::Reply(reply, report)
+        Step::Reply(reply, request.settled(word, Settlement { outcome, attempts, served }))
     }
 
     /// Keeps what is told of a message, and says whether it is shown instead of sent.
@@ -310,18 +294,20 @@ impl Exchange {
     }
 
     /// Answers with the message and sends nothing.
-    fn show(&mut self, shown: Reply) -> Step {
-        match std::mem::replace(&mut self.state, State::Answered) {
-            State::Receiving(request) => Step::Reply(shown, request.report("dry_run")),
-            _ => Step::Wait,
-        }
+    fn show(&mut self, route: &Route, message: Value, ready: Ready) -> Step {
+        let State::Receiving(request) = std::mem::replace(&mut self.state, State::Answered) else {
+            return Step::Wait;
+        };
+        let shown = dry_run::shown(message, route, ready, &request.tracking_id);
+        Step::Reply(shown, request.report("dry_run"))
     }
 
-    fn route(&self) -> Option<&Route> {
+    fn request(&self) -> Option<&Request> {
         match &self.state {
-            State::Receiving(request) | State::Sending(request, _) | State::Inquiring(request) => {
-                self.sender.routes.get(request.route)
-            }
+            State::Receiving(request)
+            | State::Sending(request, _)
+            | State::Inquiring(request)
+            | State::Forwarding(request) => Some(request),
             State::Fresh | State::Passing | State::Answered => None,
         }
     }
@@ -335,12 +321,7 @@ impl Exchange {
 
     /// Bytes that are kept of it.
     pub fn held_bytes(&self) -> usize {
-        match &self.state {
-            State::Receiving(request) | State::Sending(request, _) | State::Inquiring(request) => {
-                request.share.as_ref().map_or(0, Share::bytes)
-            }
-            State::Fresh | State::Passing | State::Answered => 0,
-        }
+        self.request().and_then(|request| request.share.as_ref()).map_or(0, Share::bytes)
     }
 
     fn overloaded(&self) -> Failure {
@@ -357,35 +338,4 @@ impl Exchange {
         let detail = format!("the body has more than {limit} bytes");
         Failure::of_request(Reason::PayloadTooLarge, detail)
     }
-}
-
-fn failed(route: &Route, scope: &Scope<'_>, failure: &Failure) -> Reply {
-    let change = route.reply.failures.iter().find(|(reason, _)| *reason == failure.reason);
-    let reply = reply::failed(failure, scope, change.map(|(_, change)| change));
-    unsupported::readable(reply, scope.headers, failure)
-}
-
-/// The reply to a lookup that has found something: what was found, unless the route says otherwise.
-fn found_reply(route: &Route, scope: &Scope<'_>, found: &Found) -> Result<Reply, Failure> {
-    let scope = scope.with_lookup(found);
-    let unusable = |error: &dyn std::fmt::Display| {
-        Failure::new(Reason::LookupUnavailable, format!("the answer cannot be used: {error}"))
-    };
-    let body = match &route.reply.body {
-        Some(_) => Value::Null,
-        None => json::read(&found.body).map_err(|error| unusable(&error))?,
-    };
-    reply::found(&route.reply, &scope, &body).map_err(|error| unusable(&error))
-}
-
-fn missing(place: &str) -> Unsendable {
-    Unsendable::Value(place.to_owned(), ValueFault::Missing)
-}
-
-fn failure(unsendable: &Unsendable) -> Failure {
-    let reason = match unsendable {
-        Unsendable::TooLarge { .. } => Reason::PayloadTooLarge,
-        _ => Reason::InvalidMessage,
-    };
-    Failure::of_request(reason, unsendable.to_string())
 }

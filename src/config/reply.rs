@@ -21,6 +21,13 @@ pub struct ReplyConfig {
     pub failures: Vec<(Reason, FailureReply)>,
 }
 
+impl ReplyConfig {
+    /// Whether it says anything of the answer to a success.
+    pub(super) fn answers_success(&self) -> bool {
+        self.status.is_some() || !self.headers.is_empty() || self.body.is_some()
+    }
+}
+
 /// What a route changes in the answer to a failure.
 #[derive(Debug)]
 pub struct FailureReply {

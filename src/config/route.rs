@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::destination::{Destination, General};
 use super::dry_run::{self, DryRun};
 use super::fallback;
+use super::forward::{self, Forward};
 use super::lookup::{self, Lookup};
 use super::matches::{read_match, read_name};
 use super::node::Node;
@@ -25,6 +26,8 @@ pub struct Route {
     pub matches: Match,
     /// What is done with them.
     pub action: Action,
+    /// Whether and how its requests go on to the backend once their message is stored.
+    pub forward: Option<Forward>,
     /// The answer when that has succeeded, and changed answers to failures.
     pub reply: ReplyConfig,
     /// Whose messages are shown instead of sent.
@@ -71,6 +74,11 @@ pub(super) fn read_matches(node: &Node<'_>) -> Option<Vec<Match>> {
         let mut fields = node.fields()?;
         for key in NOT_FOR_GATES {
             fields.optional(key);
+        }
+        if let Some(node) = fields.optional("forward") {
+            node.error(
+                "a gate cannot be woken: `forward` needs envoy.filters.http.buffer in its place",
+            );
         }
         fields.optional("send");
         let default = default_method(fields.optional("lookup").is_some());
@@ -146,8 +154,30 @@ fn read<'a>(
             None
         }
     };
+    let forward = match (fields.optional("forward"), &action) {
+        (None, _) => Some(None),
+        (Some(node), Some(Action::Lookup(_))) => {
+            node.error("does not go with a lookup");
+            None
+        }
+        (Some(node), _) => {
+            let with_message = Names::new(captures, true, false).with_message();
+            let forward = forward::read(&node, &with_message);
+            names.add(&with_message);
+            forward.map(Some)
+        }
+    };
     let reply = match fields.optional("reply") {
-        Some(node) => reply::read(&node, &names),
+        Some(node) => {
+            let reply = reply::read(&node, &names);
+            let answers = reply.as_ref().is_some_and(ReplyConfig::answers_success);
+            if answers && !matches!(forward, Some(None)) {
+                node.error(
+                    "with `forward` the client gets the backend's answer: only `failures` fits here",
+                );
+            }
+            reply
+        }
         None => Some(ReplyConfig::default()),
     };
     fields.finish();
@@ -157,6 +187,7 @@ fn read<'a>(
         matches: matches?,
         headers: headers(&names, &action, dry_run.as_ref()),
         action,
+        forward: forward?,
         reply: reply?,
         dry_run,
         needs: names.needs(),

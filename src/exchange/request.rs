@@ -7,7 +7,7 @@ use crate::buffer::Share;
 use crate::config::Entity;
 use crate::headers::Headers;
 use crate::message::limits;
-use crate::reply::{Failure, Reason, Served};
+use crate::reply::{Failure, Outcome, Reason, Served, Settlement};
 use crate::template::{Attributes, Random, Scope};
 use crate::text::uuid;
 use crate::time::Time;
@@ -82,6 +82,19 @@ impl Request {
             failure: None,
             attempts: 0,
             served: Served::Primary,
+        }
+    }
+
+    /// What is told when delivery is done with it; a failure has its own word.
+    pub(super) fn settled(&self, word: &'static str, settlement: Settlement) -> Report {
+        let Settlement { outcome, attempts, served } = settlement;
+        let report = self.report(word);
+        match outcome {
+            Outcome::Failed(failure) => {
+                let outcome = failure.reason.as_str();
+                Report { outcome, failure: Some(failure), attempts, served, ..report }
+            }
+            Outcome::Accepted | Outcome::Found(_) => Report { attempts, served, ..report },
         }
     }
 

@@ -3,6 +3,8 @@
 
 #![expect(unsafe_code, reason = "the ABI is made of C functions and raw memory")]
 
+mod resume;
+
 use std::cell::RefCell;
 use std::ptr::{null, null_mut};
 use std::time::Duration;
@@ -15,6 +17,8 @@ use crate::headers::{Headers, encode};
 use crate::jwt::{self, Claims};
 use crate::metrics::Kind;
 use crate::reply::Reply;
+
+pub(super) use resume::{change_headers, resume_request};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -218,6 +222,10 @@ pub(super) fn reply(reply: &Reply) -> Result<(), u32> {
             reply.grpc_status.map_or(NO_GRPC, i32::from),
         )
     };
+    done(status)
+}
+
+fn done(status: u32) -> Result<(), u32> {
     if status == OK { Ok(()) } else { Err(status) }
 }
 

@@ -32,6 +32,8 @@ impl Sending {
                 self.worker.answer(&reply, &report);
                 Action::Pause
             }
+            // Its headers are changed already.
+            Step::Forward(..) => Action::Continue,
             Step::Wait | Step::Send(_) | Step::Inquire(_) => Action::Pause,
         }
     }

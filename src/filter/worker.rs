@@ -16,7 +16,7 @@ use super::ticking::Ticking;
 use crate::buffer::Buffer;
 use crate::config::{HeaderMode, Sender};
 use crate::delivery::{AttemptId, Delivery, Effect, Event, StreamId};
-use crate::exchange::{Exchange, Report, Step};
+use crate::exchange::{Exchange, Forwarding, Report, Step};
 use crate::headers::Headers;
 use crate::jwt::Claims;
 use crate::reply::{Failure, Reason, Reply, Settlement};
@@ -35,8 +35,10 @@ pub(super) struct Worker {
     callouts: RefCell<BTreeMap<u32, (AttemptId, usize)>>,
     metrics: Metrics,
     ticking: Ticking,
-    /// Whether the root's callback runs within a stream's, and no time has passed.
-    within_stream: Cell<bool>,
+    /// The stream in whose callback the root's runs, and no time has passed.
+    within_stream: Cell<Option<StreamId>>,
+    /// Whether that stream goes on when its callback returns.
+    goes_on: Cell<bool>,
     /// Whether the log has a line on claims that could be either of several.
     has_warned_of_claims: Cell<bool>,
     /// The time of the last event, for a host that has lost its clock.
@@ -57,6 +59,7 @@ impl Worker {
             callouts: RefCell::default(),
             ticking: Ticking::default(),
             within_stream: Cell::default(),
+            goes_on: Cell::default(),
             has_warned_of_claims: Cell::default(),
             time: Cell::default(),
             clock: Clock::default(),
@@ -107,10 +110,10 @@ impl Worker {
             Step::Inquire(inquiry) => self.delivery.borrow_mut().inquire(stream, inquiry, now),
             other => return other,
         }
-        self.within_stream.set(true);
+        self.within_stream.set(Some(stream));
         host::run_root(self.root_id);
-        self.within_stream.set(false);
-        Step::Wait
+        self.within_stream.set(None);
+        if self.goes_on.take() { Step::Pass } else { Step::Wait }
     }
 
     /// What expressions need of the current request beyond headers and body.
@@ -146,7 +149,7 @@ impl Worker {
 
     /// The root's tick: Envoy's, or ours from within a stream's callback.
     pub(super) fn tick(&self) {
-        if self.within_stream.get() {
+        if self.within_stream.get().is_some() {
             return self.pump();
         }
         self.delivery.borrow_mut().tick(self.now());
@@ -216,17 +219,54 @@ impl Worker {
         now
     }
 
-    /// Answers a stream from the root; true when that has left the root's context.
+    /// Answers a stream from the root, or lets it go on; true when that has left the root's
+    /// context.
     fn settle(&self, stream: StreamId, settlement: Settlement) -> bool {
         let step = self.tell(stream, |exchange| exchange.settled(settlement));
-        let Step::Reply(reply, report) = step else { return false };
+        let (Step::Reply(_, report) | Step::Forward(_, report)) = &step else { return false };
         if host::act_as(stream.0).is_err() {
             warn!("cannot answer the request {}: its stream is gone", report.tracking_id);
             return false;
         }
-        self.answer(&reply, &report);
-        self.metrics.took(&report, self.time.get().monotonic);
+        match step {
+            Step::Reply(reply, report) => self.conclude(&reply, report),
+            Step::Forward(forwarding, report) => self.forward(stream, &forwarding, report),
+            _ => {}
+        }
         true
+    }
+
+    fn conclude(&self, reply: &Reply, report: Report) {
+        self.answer(reply, &report);
+        self.metrics.took(&report, self.time.get().monotonic);
+    }
+
+    /// Lets the request of the effective context go on to the backend. With headers of its client's
+    /// it must not; then the client is told.
+    fn forward(&self, stream: StreamId, forwarding: &Forwarding, report: Report) {
+        let resumed = host::change_headers(forwarding).and_then(|()| {
+            if self.within_stream.get() == Some(stream) {
+                self.goes_on.set(true);
+                return Ok(());
+            }
+            host::resume_request()
+        });
+        match resumed {
+            Ok(()) => {
+                let _ = self.tell(stream, Exchange::gone_on);
+                self.record_end(&report);
+                self.metrics.took(&report, self.time.get().monotonic);
+            }
+            Err(status) => {
+                let cause = format!("Envoy did not let the request go on: status {status}");
+                let step = self.tell(stream, |exchange| exchange.stuck(cause));
+                if let Step::Reply(reply, stuck) = step {
+                    let report =
+                        Report { attempts: report.attempts, served: report.served, ..stuck };
+                    self.conclude(&reply, report);
+                }
+            }
+        }
     }
 
     fn return_to_root(&self) {
@@ -238,12 +278,17 @@ impl Worker {
     /// Sends an answer to the request of the effective context, and says in log and metrics what
     /// became of it.
     pub(super) fn answer(&self, reply: &Reply, report: &Report) {
+        self.record_end(report);
+        if let Err(status) = host::reply(reply) {
+            error!("Envoy did not take the answer to {}: status {status}", report.tracking_id);
+        }
+    }
+
+    /// Says what became of the request of the effective context, before that is answered.
+    fn record_end(&self, report: &Report) {
         let route = self.sender.routes.get(report.route).map_or("-", |route| &route.name);
         if self.sender.filter_state {
             access_log::record(route, report);
-        }
-        if let Err(status) = host::reply(reply) {
-            error!("Envoy did not take the answer to {}: status {status}", report.tracking_id);
         }
         self.metrics.answered(report);
         log_answer(route, report);

@@ -141,6 +141,7 @@ fn keys(path: &Path) -> Vec<&str> {
         Path::LookupHeader(name) => vec!["lookup", "headers", name],
         Path::LookupJson(_) => vec!["lookup", "json"],
         Path::LookupStatus => vec!["lookup", "status"],
+        Path::MessageId => vec!["message", "id"],
         Path::Now => vec!["now"],
         Path::RouteName => vec!["route", "name"],
         Path::SourceAddress => vec!["source", "address"],

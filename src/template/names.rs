@@ -14,6 +14,8 @@ pub struct Names {
     pub body: bool,
     /// Whether the answer of a lookup is there.
     pub lookup: bool,
+    /// Whether the message is there.
+    pub message: bool,
     needs: Cell<Needs>,
     headers: RefCell<HeaderNames>,
 }
@@ -30,7 +32,13 @@ pub struct Needs {
 impl Names {
     /// The names of a route with these captures.
     pub fn new(captures: Option<Vec<String>>, body: bool, lookup: bool) -> Self {
-        Self { captures, body, lookup, needs: Cell::default(), headers: RefCell::default() }
+        Self { captures, body, lookup, ..Self::default() }
+    }
+
+    /// The same, after the message was made.
+    #[must_use]
+    pub fn with_message(self) -> Self {
+        Self { message: true, ..self }
     }
 
     /// What the expressions compiled so far need.

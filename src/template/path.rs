@@ -18,6 +18,7 @@ pub(super) enum Path {
     LookupHeader(String),
     LookupJson(Vec<Step>),
     LookupStatus,
+    MessageId,
     Now,
     Request(RequestValue),
     RouteName,
@@ -80,7 +81,7 @@ pub(super) enum Named {
     Value(Path),
 }
 
-const ROOTS: &str = "jwt, lookup, now, path, request, route, source, tracking_id";
+const ROOTS: &str = "jwt, lookup, message, now, path, request, route, source, tracking_id";
 const REQUEST: &str =
     "body, headers, host, id, json, method, path, query, scheme, size, time, url_path";
 
@@ -107,6 +108,11 @@ impl Named {
                 Ok(Self::Value(Path::Jwt(steps.to_vec())))
             }
             "lookup" => resolve_lookup(steps, names),
+            "message" if names.message => match field(root, steps, "id")? {
+                ("id", rest) => leaf(Path::MessageId, "message.id", rest),
+                (other, _) => Err(unknown(root, other, "id")),
+            },
+            "message" => Err("`message` is there in the headers of `forward` alone".to_owned()),
             "tracking_id" => leaf(Path::TrackingId, root, steps),
             "now" => leaf(Path::Now, root, steps),
             "route" => match field(root, steps, "name")? {

@@ -31,6 +31,8 @@ pub struct Scope<'a> {
     pub attributes: &'a Attributes,
     /// The answer of a lookup.
     pub lookup: Option<&'a Found>,
+    /// The id of the message, once it is made.
+    pub message_id: Option<&'a str>,
     /// Random bytes for UUIDs.
     pub random: Random,
     json: OnceCell<Option<Value>>,
@@ -92,6 +94,7 @@ impl<'a> Scope<'a> {
             now: None,
             attributes,
             lookup: None,
+            message_id: None,
             random,
             json: OnceCell::new(),
             lookup_json: OnceCell::new(),
@@ -124,6 +127,7 @@ impl<'a> Scope<'a> {
             },
             Path::LookupJson(steps) => walk(self.lookup_json()?, steps),
             Path::LookupStatus => self.lookup.map(|found| found.status.into()),
+            Path::MessageId => text(self.message_id),
             Path::Now => self.now.and_then(time).map(Value::String),
             Path::Request(value) => return self.request(value),
             Path::RouteName => text(Some(self.route)),

@@ -71,6 +71,7 @@ pub(crate) fn settlement(outcome: Outcome) -> Settlement {
 /// What an event may lead to.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Kind {
+    Forward,
     Inquire,
     Pass,
     Reply(u16),
@@ -80,6 +81,7 @@ pub(crate) enum Kind {
 
 pub(crate) fn kind(step: &Step) -> Kind {
     match step {
+        Step::Forward(..) => Kind::Forward,
         Step::Inquire(_) => Kind::Inquire,
         Step::Pass => Kind::Pass,
         Step::Reply(reply, _) => Kind::Reply(reply.status),

@@ -17,6 +17,8 @@ OF_CEL = {"clock_time_get", "sched_yield"}
 
 # What the filter calls.
 NEEDED = {
+    "proxy_add_header_map_value",
+    "proxy_continue_stream",
     "proxy_define_metric",
     "proxy_get_buffer_bytes",
     "proxy_get_current_time_nanoseconds",
@@ -28,6 +30,7 @@ NEEDED = {
     "proxy_increment_metric",
     "proxy_log",
     "proxy_record_metric",
+    "proxy_remove_header_map_value",
     "proxy_send_local_response",
     "proxy_set_effective_context",
     "proxy_set_property",
@@ -50,10 +53,8 @@ CALLBACKS = {
 
 # What the SDK's traits can call: the linker cannot tell that the filter never does.
 OF_THE_SDK = {
-    "proxy_add_header_map_value",
     "proxy_call_foreign_function",
     "proxy_close_stream",
-    "proxy_continue_stream",
     "proxy_dequeue_shared_queue",
     "proxy_done",
     "proxy_enqueue_shared_queue",
@@ -65,7 +66,6 @@ OF_THE_SDK = {
     "proxy_grpc_send",
     "proxy_grpc_stream",
     "proxy_register_shared_queue",
-    "proxy_remove_header_map_value",
     "proxy_replace_header_map_value",
     "proxy_resolve_shared_queue",
     "proxy_set_buffer_bytes",

@@ -21,6 +21,7 @@ mod delivery_fallback;
 mod delivery_retries;
 mod dry_run;
 mod exchange;
+mod forward;
 mod held;
 mod identities;
 mod message;

@@ -202,14 +202,14 @@ fn mistakes_are_found_when_a_template_is_read() {
         (
             "${requst.json}",
             2,
-            "unknown name `requst`, expected one of jwt, lookup, now, path, \
+            "unknown name `requst`, expected one of jwt, lookup, message, now, path, \
           request, route, source, tracking_id",
         ),
         (
             "${1 + requst.json.a}",
             6,
-            "unknown name `requst`, expected one of jwt, lookup, now, \
-          path, request, route, source, tracking_id",
+            "unknown name `requst`, expected one of jwt, lookup, \
+          message, now, path, request, route, source, tracking_id",
         ),
         (
             "${request}",

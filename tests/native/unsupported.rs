@@ -45,7 +45,8 @@ fn what_envoy_does_not_take_for_grpc_is_answered_as_http() {
 
 #[test]
 fn an_upgrade_is_refused() {
-    let cases: [(&[(&str, &[u8])], bool); 6] = [
+    type Lines = &'static [(&'static str, &'static [u8])];
+    let cases: [(Lines, bool); 6] = [
         (&[("upgrade", b"websocket"), ("connection", b"Upgrade")], true),
         (&[("upgrade", b"foo/2"), ("connection", b"keep-alive, UPGRADE")], true),
         (&[("upgrade", b"x"), ("connection", b"keep-alive"), ("connection", b"upgrade")], true),

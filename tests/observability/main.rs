@@ -75,7 +75,7 @@ fn words(label: &str) -> Option<Vec<&'static str>> {
     match label {
         "outcome" => {
             let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
-            Some(reasons.chain(["accepted", "found", "dry_run"]).collect())
+            Some(reasons.chain(["accepted", "forwarded", "found", "dry_run"]).collect())
         }
         "destination" => Some(vec![Served::Primary.as_str(), Served::Fallback.as_str()]),
         _ => None,

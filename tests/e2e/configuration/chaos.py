@@ -21,6 +21,9 @@ ROUTE = {
         "queue": SECOND,
     },
 }
+# The same for requests that go on to a backend once their message is stored.
+FORWARDED_PATH = "/chaos-forwarded"
+FORWARDED = ROUTE | {"name": "forwarded", "match": {"path": FORWARDED_PATH}, "forward": {}}
 # Short waits, so that much happens in little time.
 DELIVERY = {
     "timeout": "3s",
@@ -44,7 +47,7 @@ FAULTS = [
 
 def with_everything(configuration: GatewayConfiguration) -> GatewayConfiguration:
     """Lets a gateway do all that it can with the messages of a route of its own."""
-    return configuration.add_plugin_routes([ROUTE]).merge_plugin({"delivery": DELIVERY})
+    return configuration.add_plugin_routes([ROUTE, FORWARDED]).merge_plugin({"delivery": DELIVERY})
 
 
 def arm(emulator: Emulator, probability: float) -> None:

@@ -56,7 +56,8 @@ pub(super) fn simulate(sender: &Rc<Sender>, request: Request, world: World) -> O
         Step::Reply(reply, report) => {
             return Some(Simulated::Answered { route: report.route, reply });
         }
-        Step::Wait => return None,
+        // A request goes on after its message alone.
+        Step::Wait | Step::Forward(..) => return None,
         Step::Send(submission) => {
             let success = Success::Message(submission.clone());
             delivery.submit(STREAM, submission, world.now);
@@ -124,8 +125,12 @@ fn deliver(
                 delivery.answered(attempt, answer, now);
             }
             Some(Effect::Settle(_, settlement)) => {
-                let Step::Reply(reply, _) = exchange.settled(settlement) else { return None };
-                return sent.map(|callout| (callout, Some(reply)));
+                return match exchange.settled(settlement) {
+                    Step::Reply(reply, _) => sent.map(|callout| (callout, Some(reply))),
+                    // The reply is the backend's.
+                    Step::Forward(..) => sent.map(|callout| (callout, None)),
+                    _ => None,
+                };
             }
             Some(Effect::Forget(_) | Effect::Tell(_)) => {}
             // A batch waits for company.
