@@ -160,7 +160,7 @@ def test_slow_requests_are_refused_above_the_bound(
         waiting = [stack.enter_context(start(gateway.port, "/whole")) for _ in range(2)]
         # The third would be one too many, and hears so before its body has come.
         gateway.wait_until(
-            lambda: sum(gateway.stats("http.ingress.downstream_rq_active$").values()) == 2,
+            lambda: sum(gateway.stats("http.gateway.downstream_rq_active$").values()) == 2,
             "two requests",
         )
         third = stack.enter_context(start(gateway.port, "/whole"))
