@@ -37,8 +37,8 @@ pub use reply::{FailureReply, ReplyConfig};
 pub use route::{Action, Route};
 pub use send::{Entity, EntityConfig, Payload, PropertyConfig, Send};
 
+use crate::limits;
 use crate::matching::Match;
-use crate::message::limits;
 use destination::General;
 use error::Findings;
 use json::Json;

@@ -17,7 +17,6 @@ mod event;
 mod lane;
 mod parcel;
 mod retry;
-mod retry_after;
 mod sending;
 mod tokens;
 mod verdict;
@@ -30,15 +29,15 @@ use std::time::Duration;
 use fastrand::Rng;
 
 pub use alarm::Alarm;
-pub use callout::{Callout, DispatchError, Inquiry};
+pub use callout::Inquiry;
 pub use event::Event;
-pub(crate) use retry_after::retry_after;
-pub use verdict::Answer;
 
 use crate::buffer::{Buffer, Share};
 use crate::config::{Destination, Entity, Fallback, Sender};
-use crate::message::{Outgoing, limits};
-use crate::reply::{Failure, Outcome, Reason, Served, Settlement};
+use crate::http::{Answer, Callout, DispatchError};
+use crate::limits;
+use crate::message::Outgoing;
+use crate::outcome::{Failure, Outcome, Reason, Served, Settlement};
 use crate::shared::Shared;
 use crate::time::Time;
 use breaker::Ticket;

@@ -25,12 +25,14 @@ pub mod delivery;
 pub mod exchange;
 #[cfg(target_family = "wasm")]
 mod filter;
-pub mod headers;
+pub mod http;
 pub mod json;
 pub mod jwt;
+pub mod limits;
 pub mod matching;
 pub mod message;
 pub mod metrics;
+pub mod outcome;
 pub mod reply;
 pub mod shared;
 pub mod template;

@@ -1,6 +1,6 @@
 //! Which requests are ours.
 
-use crate::headers::Headers;
+use crate::http::Headers;
 
 /// The conditions of a route, all of which must hold.
 #[derive(Clone, Debug, PartialEq)]

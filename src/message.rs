@@ -2,12 +2,12 @@
 
 mod broker_properties;
 mod compose;
-pub mod limits;
 mod property;
 mod wire;
 
 use std::fmt;
 
+use crate::limits;
 use crate::template::{EvalError, TreeError};
 pub use broker_properties::{BrokerProperties, TextProperty, http_date, time_span};
 pub use compose::{READ_HEADERS, compose};

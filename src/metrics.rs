@@ -7,7 +7,7 @@
 
 use crate::credentials::{CredentialEvent, KeyRole};
 use crate::delivery::Event;
-use crate::reply::Served;
+use crate::outcome::Served;
 
 /// How Envoy keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

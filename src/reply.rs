@@ -1,8 +1,6 @@
 //! What the client is told.
 
 mod body;
-mod outcome;
-mod reason;
 
 use std::borrow::Cow;
 
@@ -10,13 +8,12 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use crate::config::{FailureReply, ReplyConfig};
-use crate::headers::{Header, Headers, header};
+use crate::http::{Header, Headers, header};
 use crate::message::{Unsendable, ValueFault};
+use crate::outcome::{Failure, Reason};
 use crate::template::{Absent, Attributes, Scope, Template};
 use crate::text::is_visible_ascii;
 pub use body::is_json;
-pub use outcome::{Failure, Outcome, Served, Settlement};
-pub use reason::Reason;
 
 /// An answer to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]

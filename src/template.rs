@@ -21,10 +21,10 @@ use std::fmt;
 use serde_json::Value;
 
 pub use names::{Names, Needs};
-pub use scope::{Attributes, Found, Random, Scope};
+pub use scope::{Attributes, Random, Scope};
 pub use tree::{Absent, Tree, TreeError};
 
-use crate::message::limits;
+use crate::limits;
 use expression::Expression;
 use parse::Piece;
 

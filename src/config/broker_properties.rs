@@ -11,7 +11,8 @@ use super::json::Json;
 use super::node::Node;
 use super::send::read_content_type;
 use super::template::read_template;
-use crate::message::{TextProperty, limits};
+use crate::limits;
+use crate::message::TextProperty;
 use crate::template::{Names, Template};
 
 /// What a route sets; each at most once.

@@ -7,7 +7,7 @@ use super::json::Json;
 use super::matches::read_header_name;
 use super::node::Node;
 use crate::credentials::Secret;
-use crate::headers::Headers;
+use crate::http::Headers;
 
 /// Which requests are answered with their message.
 #[derive(Debug)]

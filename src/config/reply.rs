@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::node::Node;
 use super::template::{read_template, read_tree};
-use crate::reply::Reason;
+use crate::outcome::Reason;
 use crate::template::{Names, Template, Tree};
 use crate::text::{is_token, is_visible_ascii};
 

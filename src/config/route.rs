@@ -12,7 +12,7 @@ use super::matches::{read_match, read_name};
 use super::node::Node;
 use super::reply::{self, ReplyConfig};
 use super::send::{self, Send};
-use crate::headers::HeaderNames;
+use crate::http::HeaderNames;
 use crate::matching::{Match, PathMatch, Segment};
 use crate::message::READ_HEADERS;
 use crate::template::{Names, Needs};

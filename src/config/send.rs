@@ -8,7 +8,8 @@ use super::forward_headers::{self, ForwardedHeader};
 use super::json::Json;
 use super::node::{Fields, Node};
 use super::template::{read_template, read_tree};
-use crate::message::{ContentTypeFault, Value, check_content_type, limits};
+use crate::limits;
+use crate::message::{ContentTypeFault, Value, check_content_type};
 use crate::template::{Names, Template, Tree};
 use crate::text::percent_encode;
 

@@ -9,7 +9,7 @@ use super::shared_token::SharedToken;
 use super::signer::{Access, Stamp};
 use super::token_answer::{self, Again, Grant, Refusal};
 use super::token_request::{TIMEOUT, TokenRequest};
-use crate::delivery::{Answer, Callout, DispatchError};
+use crate::http::{Answer, Callout, DispatchError};
 use crate::shared::Shared;
 use crate::time::Time;
 

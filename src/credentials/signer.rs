@@ -7,7 +7,7 @@ use super::bearer::Bearer;
 use super::event::CredentialEvent;
 use super::signatures::Signatures;
 use super::{Credentials, Secret};
-use crate::delivery::{Answer, Callout, DispatchError};
+use crate::http::{Answer, Callout, DispatchError};
 use crate::shared::Shared;
 use crate::time::Time;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Secret;
-use crate::delivery::{Answer, retry_after};
+use crate::http::Answer;
+use crate::http::retry_after::retry_after;
 use crate::json;
 
 /// The meaning of an answer.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::Secret;
-use crate::delivery::Callout;
-use crate::headers::header;
+use crate::http::Callout;
+use crate::http::header;
 use crate::shared;
 use crate::text::percent_encode;
 

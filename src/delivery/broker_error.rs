@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::reply::Reason;
+use crate::outcome::Reason;
 
 /// An error as the broker wrote it, or as something else on the way did.
 #[derive(Debug)]

@@ -9,9 +9,9 @@ use super::lane::LaneId;
 use crate::buffer::Share;
 use crate::config::{Entity, Fallback};
 use crate::credentials::Stamp;
-use crate::headers::Header;
+use crate::http::Header;
 use crate::message::{Outgoing, batch_headers};
-use crate::reply::{Failure, Reason, Served};
+use crate::outcome::{Failure, Reason, Served};
 
 /// A message with what its client was promised.
 #[derive(Debug)]

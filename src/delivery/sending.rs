@@ -9,10 +9,11 @@ use super::lane::Arrival;
 use super::parcel::{Job, Parcel};
 use super::verdict::Verdict;
 use super::way::{Way, is_late};
-use super::{Answer, AttemptId, Delivery, DispatchError, Event, ParcelId, Purpose, Timer, callout};
+use super::{AttemptId, Delivery, Event, ParcelId, Purpose, Timer, callout};
 use crate::config::Destination;
 use crate::credentials::{Access, Stamp};
-use crate::reply::{Failure, Outcome, Reason, Served, Settlement};
+use crate::http::{Answer, DispatchError};
+use crate::outcome::{Failure, Outcome, Reason, Served, Settlement};
 
 impl Delivery {
     /// The way to a destination.

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use super::event::Namespace;
-use super::{Answer, Delivery, DispatchError, Event, Purpose};
+use super::{Delivery, Event, Purpose};
+use crate::http::{Answer, DispatchError};
 
 impl Delivery {
     /// Lets each signer look after its token, and sends what has waited for one.

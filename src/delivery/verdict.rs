@@ -3,35 +3,12 @@
 //! Envoy reports its own failures as responses. Those of an upstream carry
 //! `x-envoy-upstream-service-time`; those that Envoy makes up do not.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::breaker::Signal;
 use super::broker_error::{BrokerError, detail};
-use super::retry_after;
-use crate::headers::Headers;
-use crate::reply::{Failure, Outcome, Reason};
-use crate::template::Found;
-
-/// The end of a callout, as Envoy reported it.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// Empty when the response broke off.
-    pub headers: Headers,
-    /// The start of the body; errors of Service Bus are short.
-    pub body: Vec<u8>,
-}
-
-/// The body may be a token.
-impl fmt::Debug for Answer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Answer")
-            .field("status", &self.status())
-            .field("body_bytes", &self.body.len())
-            .finish_non_exhaustive()
-    }
-}
+use crate::http::{Answer, Found, retry_after};
+use crate::outcome::{Failure, Outcome, Reason};
 
 /// Longest text of a broker that goes to the log, in characters.
 const LOGGED_CHARS: usize = 400;
@@ -128,10 +105,6 @@ impl Answer {
             }
             None => failed(Reason::LookupUnavailable, "the response broke off".to_owned()),
         }
-    }
-
-    fn status(&self) -> Option<u16> {
-        self.headers.first_text(":status").and_then(|status| status.parse().ok())
     }
 
     /// A failure before there was a connection is the one case in which nothing was sent. Envoy tells

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::forwarding::{Forwarding, Ready};
 use crate::config::{Destination, Entity, Route};
-use crate::headers::{Header, header};
+use crate::http::{Header, header};
 use crate::message::Outgoing;
 use crate::reply::Reply;
 

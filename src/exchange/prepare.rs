@@ -7,7 +7,8 @@ use super::replies::missing;
 use super::request::Request;
 use crate::config::{Entity, Lookup, Payload, Route, Send, Sender};
 use crate::delivery::Inquiry;
-use crate::message::{Outgoing, Unsendable, ValueFault, compose, limits};
+use crate::limits;
+use crate::message::{Outgoing, Unsendable, ValueFault, compose};
 use crate::reply;
 use crate::template::Random;
 

@@ -4,10 +4,12 @@ use serde_json::Value;
 
 use super::unsupported;
 use crate::config::Route;
+use crate::http::Found;
 use crate::json;
 use crate::message::{Unsendable, ValueFault};
-use crate::reply::{self, Failure, Reason, Reply};
-use crate::template::{Found, Scope};
+use crate::outcome::{Failure, Reason};
+use crate::reply::{self, Reply};
+use crate::template::Scope;
 
 pub(super) fn failed(route: &Route, scope: &Scope<'_>, failure: &Failure) -> Reply {
     let change = route.reply.failures.iter().find(|(reason, _)| *reason == failure.reason);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::Entity;
-use crate::reply::{Failure, Served};
+use crate::outcome::{Failure, Served};
 
 /// What log and metrics are told of an answer.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! Requests that no message can answer: they are refused as soon as their headers are here.
 
-use crate::headers::Headers;
-use crate::reply::{Failure, Reason, Reply};
+use crate::http::Headers;
+use crate::outcome::{Failure, Reason};
+use crate::reply::Reply;
 
 /// `UNIMPLEMENTED`, what a server of gRPC says of a method that it does not have.
 const UNIMPLEMENTED: u8 = 12;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
 
-use crate::delivery::{Answer, Callout, DispatchError};
-use crate::headers::{Headers, encode};
+use crate::http::{Answer, Callout, DispatchError};
+use crate::http::{Headers, encode};
 use crate::jwt::{self, Claims};
 use crate::metrics::Kind;
 use crate::reply::Reply;

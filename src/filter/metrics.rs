@@ -10,7 +10,7 @@ use crate::config::{Entity, Sender};
 use crate::delivery::Event;
 use crate::exchange::Report;
 use crate::metrics::{Kind, Metric, NamespaceMetric, changes};
-use crate::reply::Served;
+use crate::outcome::Served;
 
 /// What one worker counts.
 #[derive(Debug)]

@@ -17,9 +17,10 @@ use crate::buffer::Buffer;
 use crate::config::{HeaderMode, Sender};
 use crate::delivery::{AttemptId, Delivery, Effect, Event, StreamId};
 use crate::exchange::{Exchange, Forwarding, Report, Step};
-use crate::headers::Headers;
+use crate::http::Headers;
 use crate::jwt::Claims;
-use crate::reply::{Failure, Reason, Reply, Settlement};
+use crate::outcome::{Failure, Reason, Settlement};
+use crate::reply::Reply;
 use crate::template::{Attributes, Needs};
 use crate::time::Time;
 

@@ -6,7 +6,8 @@ use chrono::DateTime;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value as Json;
 
-use super::{PropertyFault, Unsendable, limits};
+use super::{PropertyFault, Unsendable};
+use crate::limits;
 
 /// The settable broker properties that are texts, but for `MessageId`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

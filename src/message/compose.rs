@@ -14,7 +14,7 @@ use crate::config::{
     BrokerConfig, Entity, EntityConfig, ForwardedHeader, Lifetime, Payload, PropertyConfig,
     Schedule, ScheduleConfig, Send,
 };
-use crate::headers::Headers;
+use crate::http::Headers;
 use crate::template::{Absent, Scope, Template};
 
 /// The headers of a request that each message takes something from.

@@ -3,7 +3,8 @@
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
-use super::{PropertyFault, Unsendable, limits};
+use super::{PropertyFault, Unsendable};
+use crate::limits;
 use crate::text::is_token;
 
 /// A property with its name.

@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{ContentTypeFault, Message, Property, PropertyFault, Unsendable, limits};
-use crate::headers::{Header, header};
+use super::{ContentTypeFault, Message, Property, PropertyFault, Unsendable};
+use crate::http::{Header, header};
+use crate::limits;
 use crate::text::{ascii_json, is_visible_ascii};
 
 /// The content type that makes Service Bus read a body as a batch, and that alone.

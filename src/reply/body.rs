@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::headers::{Header, header};
+use crate::http::{Header, header};
 
 /// The body of an answer with these headers: JSON, but a text stands without quotes where the
 /// content type is not JSON's, and an empty text is an empty body.

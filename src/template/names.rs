@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::path::{Collection, Path};
-use crate::headers::HeaderNames;
+use crate::http::HeaderNames;
 
 /// The names of one place, and what the expressions there turn out to need.
 #[derive(Debug, Default)]

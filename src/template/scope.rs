@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::path::{Collection, Path, RequestValue, Step};
 use super::{EvalError, query};
-use crate::headers::Headers;
+use crate::http::{Found, Headers};
 use crate::json;
 use crate::text::uuid;
 
@@ -69,17 +69,6 @@ fn size(value: &Value) -> usize {
         }
     };
     size_of::<Value>() + parts
-}
-
-/// The answer of a lookup.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers.
-    pub headers: Headers,
-    /// Body.
-    pub body: Vec<u8>,
 }
 
 impl<'a> Scope<'a> {

@@ -4,11 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::config::{Action, Sender};
-use envoy_service_bus::delivery::{
-    Answer, AttemptId, Callout, Delivery, DispatchError, Effect, Event, StreamId, Submission,
-};
+use envoy_service_bus::delivery::{AttemptId, Delivery, Effect, Event, StreamId, Submission};
+use envoy_service_bus::http::{Answer, Callout, DispatchError};
 use envoy_service_bus::message::{BrokerProperties, Message, Outgoing, TextProperty};
-use envoy_service_bus::reply::{Failure, Outcome, Reason, Settlement};
+use envoy_service_bus::outcome::{Failure, Outcome, Reason, Settlement};
 
 use super::START;
 use super::shared::Memory;

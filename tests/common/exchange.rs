@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use envoy_service_bus::buffer::Buffer;
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::headers::Headers;
-use envoy_service_bus::reply::{Outcome, Reply, Served, Settlement};
-use envoy_service_bus::template::Found;
+use envoy_service_bus::http::Found;
+use envoy_service_bus::http::Headers;
+use envoy_service_bus::outcome::{Outcome, Served, Settlement};
+use envoy_service_bus::reply::Reply;
 use serde_json::{Value as Json, json};
 
 use super::{RANDOM, plain_sender, sender};

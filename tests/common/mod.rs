@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::config::{Config, Environment, Role, Sender};
-use envoy_service_bus::headers::Headers;
+use envoy_service_bus::http::Headers;
 use envoy_service_bus::time::Time;
 use serde_json::{Value as Json, json};
 

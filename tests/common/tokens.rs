@@ -6,7 +6,7 @@ use std::time::Duration;
 use envoy_service_bus::credentials::{
     Access, CredentialEvent, Credentials, Identity, Signer, Stamp, TokenRequest, TokenService,
 };
-use envoy_service_bus::delivery::{Answer, Callout};
+use envoy_service_bus::http::{Answer, Callout};
 
 use super::START;
 use super::shared::Memory;

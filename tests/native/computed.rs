@@ -7,9 +7,10 @@ use crate::common::exchange::{
 };
 use crate::common::{START, UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::headers::{self, Headers};
+use envoy_service_bus::http;
+use envoy_service_bus::http::Headers;
 use envoy_service_bus::message::Form;
-use envoy_service_bus::reply::{Failure, Outcome, Reason};
+use envoy_service_bus::outcome::{Failure, Outcome, Reason};
 use envoy_service_bus::template::Attributes;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -99,7 +100,7 @@ fn a_route_may_change_the_answer_to_a_failure() {
         let failure = Failure::new(Reason::Throttled, "");
         let reply = self::reply(exchange.settled(settlement(Outcome::Failed(failure))));
         let headers = |name| reply.headers.iter().filter(|(n, _)| n == name).collect::<Vec<_>>();
-        assert_eq!(headers("retry-after"), [&headers::header("retry-after", "120")]);
+        assert_eq!(headers("retry-after"), [&http::header("retry-after", "120")]);
         assert_eq!(headers("x-client").first().map(|(_, value)| &**value), told);
         let body: Json = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!((&body["status"], &body["title"]), (&json!(429), &json!("Too Many Requests")));
@@ -151,7 +152,7 @@ fn a_message_is_made_from_the_request() {
     assert_eq!((header("count"), header("vip"), header("absent")), (Some("2"), Some("true"), None));
     let answer = reply(exchange.settled(settlement(Outcome::Accepted)));
     assert_eq!(answer.body, br#"{"n":2}"#);
-    let location = headers::header("location", format!("/orders/{UUID}"));
+    let location = http::header("location", format!("/orders/{UUID}"));
     assert!(answer.headers.contains(&location));
 
     let refusals = [

@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::common::delivery::{Worker, answer, message, timed_out};
 use crate::common::{NOW, START, plain_sender, sender};
 use envoy_service_bus::config::Sender;
-use envoy_service_bus::delivery::{Answer, DispatchError, Effect, Inquiry, StreamId};
+use envoy_service_bus::delivery::{Effect, Inquiry, StreamId};
+use envoy_service_bus::http::{Answer, DispatchError};
 use envoy_service_bus::message::Property;
-use envoy_service_bus::reply::{Outcome, Reason};
+use envoy_service_bus::outcome::{Outcome, Reason};
 use serde_json::{Value as Json, json};
 
 /// A sender that tries once.

@@ -7,9 +7,10 @@ use crate::common::delivery::{
     Worker, answer, answer_saying, message, of_session, timed_out, with_text,
 };
 use crate::common::sender;
-use envoy_service_bus::delivery::{AttemptId, Callout, Effect};
+use envoy_service_bus::delivery::{AttemptId, Effect};
+use envoy_service_bus::http::Callout;
 use envoy_service_bus::message::TextProperty;
-use envoy_service_bus::reply::{Outcome, Reason, Settlement};
+use envoy_service_bus::outcome::{Outcome, Reason, Settlement};
 use serde_json::{Value as Json, json};
 
 const BATCH: &str = "application/vnd.microsoft.servicebus.json";

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::common::delivery::{Worker, answer, not_connected, over_limits, timed_out};
 use crate::common::sender;
 use crate::common::shared::Memory;
-use envoy_service_bus::delivery::{Answer, AttemptId, DispatchError, Event};
-use envoy_service_bus::reply::{Outcome, Reason};
+use envoy_service_bus::delivery::{AttemptId, Event};
+use envoy_service_bus::http::{Answer, DispatchError};
+use envoy_service_bus::outcome::{Outcome, Reason};
 use serde_json::json;
 
 /// Two workers of one process that open after three failures, for thirty seconds.

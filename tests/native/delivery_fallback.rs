@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::common::delivery::{Worker, answer, not_connected, proxy_answer, timed_out};
 use crate::common::sender;
-use envoy_service_bus::delivery::{Answer, Effect, Event};
-use envoy_service_bus::reply::{Outcome, Reason, Served};
+use envoy_service_bus::delivery::{Effect, Event};
+use envoy_service_bus::http::Answer;
+use envoy_service_bus::outcome::{Outcome, Reason, Served};
 use serde_json::{Value as Json, json};
 
 fn worker(allow_duplicates: bool, delivery: Json) -> Worker {

@@ -4,7 +4,7 @@ use crate::common::configuration::{error, warnings, with};
 use crate::common::exchange::{Kind, buffer, kind, random, reply};
 use crate::common::{START, UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::headers::header;
+use envoy_service_bus::http::header;
 use envoy_service_bus::template::Attributes;
 use serde_json::{Value as Json, json};
 

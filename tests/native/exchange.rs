@@ -8,8 +8,8 @@ use crate::common::exchange::{
 };
 use crate::common::{START, UUID, plain_sender, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::headers::header;
-use envoy_service_bus::reply::{Failure, Outcome, Reason};
+use envoy_service_bus::http::header;
+use envoy_service_bus::outcome::{Failure, Outcome, Reason};
 use envoy_service_bus::template::Attributes;
 use serde_json::{Value as Json, json};
 

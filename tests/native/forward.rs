@@ -9,9 +9,10 @@ use crate::common::exchange::{
 use crate::common::{START, UUID, request, sender};
 use envoy_service_bus::config::Sender;
 use envoy_service_bus::exchange::{Exchange, Forwarding, Report, Step};
-use envoy_service_bus::headers::{Header, header};
-use envoy_service_bus::reply::{Failure, Outcome, Reason};
-use envoy_service_bus::template::{Attributes, Found};
+use envoy_service_bus::http::Found;
+use envoy_service_bus::http::{Header, header};
+use envoy_service_bus::outcome::{Failure, Outcome, Reason};
+use envoy_service_bus::template::Attributes;
 use serde_json::{Value as Json, json};
 
 /// A sender whose only route forwards.

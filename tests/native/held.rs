@@ -7,7 +7,7 @@ use crate::common::{START, request, sender};
 use envoy_service_bus::buffer::Buffer;
 use envoy_service_bus::config::Sender;
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::headers::Headers;
+use envoy_service_bus::http::Headers;
 use envoy_service_bus::template::Attributes;
 use serde_json::{Value as Json, json};
 

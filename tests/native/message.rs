@@ -2,7 +2,7 @@
 
 use crate::common::{NOW, request, sender};
 use envoy_service_bus::config::{Action, Payload, Sender};
-use envoy_service_bus::headers::Headers;
+use envoy_service_bus::http::Headers;
 use envoy_service_bus::message::{
     BrokerProperties, Form, Message, Outgoing, Packed, Property, TextProperty, Unsendable, Value,
     compose,

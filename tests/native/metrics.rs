@@ -8,9 +8,9 @@ use crate::common::delivery::{Worker, answer, message};
 use crate::common::sender;
 use envoy_service_bus::credentials::{CredentialEvent, KeyRole};
 use envoy_service_bus::delivery::Event;
+use envoy_service_bus::http::Found;
 use envoy_service_bus::metrics::{Kind, Metric, NamespaceMetric, changes};
-use envoy_service_bus::reply::{Failure, Outcome, Reason, Served};
-use envoy_service_bus::template::Found;
+use envoy_service_bus::outcome::{Failure, Outcome, Reason, Served};
 use serde_json::{Value as Json, json};
 
 #[test]

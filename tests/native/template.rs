@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use envoy_service_bus::headers::Headers;
-use envoy_service_bus::template::{Attributes, EvalError, Found, Names, Needs, Scope, Template};
+use envoy_service_bus::http::Found;
+use envoy_service_bus::http::Headers;
+use envoy_service_bus::template::{Attributes, EvalError, Names, Needs, Scope, Template};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use crate::common::{NOW, START};
 use envoy_service_bus::credentials::{
     CredentialEvent, Credentials, Identity, Secret, Signer, TokenRequest, TokenService,
 };
-use envoy_service_bus::delivery::Answer;
+use envoy_service_bus::http::Answer;
 use proptest::prelude::*;
 
 fn alone() -> Worker {

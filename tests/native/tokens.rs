@@ -7,7 +7,7 @@ use crate::common::shared::Memory;
 use crate::common::tokens::{Got, Worker, grant, says};
 use crate::common::{NOW, START};
 use envoy_service_bus::credentials::CredentialEvent;
-use envoy_service_bus::delivery::{Answer, DispatchError};
+use envoy_service_bus::http::{Answer, DispatchError};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

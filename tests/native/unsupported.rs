@@ -3,8 +3,8 @@
 use crate::common::exchange::{Kind, buffer, kind, opened, random};
 use crate::common::{UUID, request, sender};
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::headers::{Headers, header};
-use envoy_service_bus::reply::Reason;
+use envoy_service_bus::http::{Headers, header};
+use envoy_service_bus::outcome::Reason;
 use serde_json::{Value as Json, json};
 
 /// What is answered as soon as the headers are here.

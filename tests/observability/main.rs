@@ -12,7 +12,7 @@ mod promql;
 use std::collections::{BTreeMap, BTreeSet};
 
 use envoy_service_bus::metrics::{Kind, Metric, NamespaceMetric};
-use envoy_service_bus::reply::{Reason, Served};
+use envoy_service_bus::outcome::{Reason, Served};
 use promql::{Names, names};
 use saphyr_parser::{Event, Parser};
 use serde_json::Value as Json;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use envoy_service_bus::delivery::{Answer, Callout};
+use envoy_service_bus::http::{Answer, Callout};
 use envoy_service_bus::message::BATCH_CONTENT_TYPE;
 use fastrand::Rng;
 use serde_json::Value as Json;

@@ -4,10 +4,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::config::Destination;
-use envoy_service_bus::delivery::{Answer, Callout, DispatchError, StreamId};
+use envoy_service_bus::delivery::StreamId;
 use envoy_service_bus::exchange::{Exchange, Report, Step};
-use envoy_service_bus::headers::Headers;
-use envoy_service_bus::reply::{Reason, Reply};
+use envoy_service_bus::http::Headers;
+use envoy_service_bus::http::{Answer, Callout, DispatchError};
+use envoy_service_bus::outcome::Reason;
+use envoy_service_bus::reply::Reply;
 use envoy_service_bus::template::Attributes;
 
 use super::breaker::{Breaker, By};

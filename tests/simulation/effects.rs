@@ -2,7 +2,7 @@
 
 use envoy_service_bus::delivery::{Effect, Event, StreamId};
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::reply::{Failure, Outcome, Reason, Settlement};
+use envoy_service_bus::outcome::{Failure, Outcome, Reason, Settlement};
 
 use super::breaker::Breaker;
 use super::replay::{in_short, told};

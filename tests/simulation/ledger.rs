@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use envoy_service_bus::config::DeliveryConfig;
-use envoy_service_bus::delivery::{Answer, AttemptId, Callout};
-use envoy_service_bus::reply::{Failure, Outcome, Reason, Served, Settlement};
+use envoy_service_bus::delivery::AttemptId;
+use envoy_service_bus::http::{Answer, Callout};
+use envoy_service_bus::outcome::{Failure, Outcome, Reason, Served, Settlement};
 
 use super::broker::{Address, Broker, Received, wish};
 use super::callouts::is_over_limits;

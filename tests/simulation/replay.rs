@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use envoy_service_bus::delivery::Event;
-use envoy_service_bus::reply::Outcome;
+use envoy_service_bus::outcome::Outcome;
 
 use super::setup::REQUESTS;
 use super::world::{Tally, World};

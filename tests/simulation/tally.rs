@@ -3,7 +3,7 @@
 use std::ops::{Add, AddAssign};
 
 use envoy_service_bus::delivery::Event;
-use envoy_service_bus::reply::Reason;
+use envoy_service_bus::outcome::Reason;
 
 /// Counts of one life, or of many.
 #[derive(Clone, Copy, Debug, Default)]

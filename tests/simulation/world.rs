@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::delivery::{Answer, StreamId};
+use envoy_service_bus::delivery::StreamId;
+use envoy_service_bus::http::Answer;
 use envoy_service_bus::time::Time;
 use fastrand::Rng;
 

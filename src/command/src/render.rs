@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use envoy_service_bus::config::{Config, Environment, Role, Sender};
-use envoy_service_bus::delivery::Callout;
+use envoy_service_bus::http::Callout;
 use envoy_service_bus::json;
 use envoy_service_bus::reply::Reply;
 use envoy_service_bus::template::Attributes;

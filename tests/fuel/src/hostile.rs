@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use envoy_service_bus::headers::encode;
+use envoy_service_bus::http::encode;
 use wasmi::Error;
 
 use crate::worker::{Compiled, MILLISECOND, ROOT, Worker};

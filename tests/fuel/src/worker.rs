@@ -1,6 +1,6 @@
 //! One worker with the module in it, and requests in the order of Envoy's callbacks.
 
-use envoy_service_bus::headers::encode;
+use envoy_service_bus::http::encode;
 use wasmi::{Config, Engine, Error, Func, Instance, Linker, Memory, Module, Store, TrapCode, Val};
 
 use crate::host::{Host, define};

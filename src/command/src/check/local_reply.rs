@@ -1,6 +1,6 @@
 //! Envoy's `local_reply_config` must leave the filter's answers as they are.
 
-use envoy_service_bus::reply::Reason;
+use envoy_service_bus::outcome::Reason;
 
 use super::case::Case;
 use crate::finding::Finding;

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use envoy_service_bus::delivery::Callout;
+use envoy_service_bus::http::Callout;
 use serde_json::Value as Json;
 
 /// A command that makes the callout by hand, with a token of its own.

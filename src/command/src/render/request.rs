@@ -1,7 +1,7 @@
 //! A request as a `.http` file has it: HTTP/1.1, but for comments before it, a version that may be
 //! missing, and lines that end as the file's do.
 
-use envoy_service_bus::headers::Headers;
+use envoy_service_bus::http::Headers;
 
 /// A request for the filter, as Envoy would hand it over.
 #[derive(Debug)]

@@ -8,9 +8,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::config::Sender;
-use envoy_service_bus::delivery::{Answer, Callout, Delivery, Effect, StreamId, Submission};
+use envoy_service_bus::delivery::{Delivery, Effect, StreamId, Submission};
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::headers::Headers;
+use envoy_service_bus::http::Headers;
+use envoy_service_bus::http::{Answer, Callout};
 use envoy_service_bus::reply::Reply;
 use envoy_service_bus::shared::Shared;
 use envoy_service_bus::template::Attributes;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
-use crate::headers::Headers;
+use super::headers::Headers;
 
 /// Longest wait that is heeded: a day.
-pub(super) const LONGEST: Duration = Duration::from_secs(86_400);
+pub(crate) const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The wait: seconds, some servers' fraction of them, or a date, which counts from the answer's own
 /// `date`. `None` when there is none that can be read.
@@ -25,7 +25,7 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// The answer's `date`, since the Unix epoch.
-pub(super) fn answered_at(headers: &Headers) -> Option<Duration> {
+pub(crate) fn answered_at(headers: &Headers) -> Option<Duration> {
     date(headers.first_text("date")?)
 }
 
@@ -35,7 +35,7 @@ fn date(text: &str) -> Option<Duration> {
 }
 
 /// Whole seconds for a client, rounded up. Never zero: all clients would come back at once.
-pub(super) fn for_client(wait: Duration) -> u32 {
+pub(crate) fn for_client(wait: Duration) -> u32 {
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
 }

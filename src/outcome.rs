@@ -1,7 +1,9 @@
 //! What became of a message or a lookup.
 
-use super::Reason;
-use crate::template::Found;
+mod reason;
+
+use crate::http::Found;
+pub use reason::Reason;
 
 /// What became of a message, or of a lookup.
 #[derive(Clone, Debug, PartialEq)]
