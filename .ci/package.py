@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes what is released: the module, an OCI image of it, its bill of materials, checksums.
+"""Makes what is released: module, OCI image, bill of materials, Helm chart, checksums.
 
 The same sources give the same bytes, wherever they lie: paths of the machine and times are kept
 out. The image alone also depends on the zlib that compresses it.
@@ -28,6 +28,10 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
+CHART = ROOT / "envoy" / "chart"
+# https://helm.sh/docs/topics/registries/#helm-chart-manifest
+CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+CHART_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 
 
 def build(folder: Path) -> tuple[Path, set[str]]:
@@ -139,13 +143,42 @@ def image(module: Path, version: str, layout: Path) -> None:
         "os": "linux",
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest(tar.getvalue())}"]},
     }
+    layer = blob(layout, LAYER, gzip.compress(tar.getvalue(), mtime=0))
+    write_layout(layout, blob(layout, CONFIG, document(config)), layer, PACKAGE, version)
+
+
+def chart(version: str, layout: Path) -> None:
+    """An OCI image layout of the Helm chart, as `helm push` would make it."""
+    described = dict(
+        re.findall(r'^(\w+): "?([^"\n]*)"?$', (CHART / "Chart.yaml").read_text(), re.M)
+    )
+    if not described["version"] == described["appVersion"] == version:
+        raise SystemExit(f"{CHART / 'Chart.yaml'}: version and appVersion are not {version}")
+    ignored = (CHART / ".helmignore").read_text().split()
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        # Helm wants Chart.yaml first.
+        for path in sorted(CHART.rglob("*"), key=lambda path: (path.name != "Chart.yaml", path)):
+            name = str(path.relative_to(CHART))
+            if path.is_dir() or any(name == each or name.startswith(each) for each in ignored):
+                continue
+            entry = tarfile.TarInfo(f"{described['name']}/{name}")
+            entry.size, entry.mode = path.stat().st_size, 0o644
+            archive.addfile(entry, io.BytesIO(path.read_bytes()))
+    layer = blob(layout, CHART_LAYER, gzip.compress(tar.getvalue(), mtime=0))
+    config = blob(layout, CHART_CONFIG, document(described))
+    write_layout(layout, config, layer, described["name"], version)
+
+
+def write_layout(layout: Path, config: dict, layer: dict, title: str, version: str) -> None:
+    """Writes what names config and layer, which are stored already."""
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": blob(layout, CONFIG, document(config)),
-        "layers": [blob(layout, LAYER, gzip.compress(tar.getvalue(), mtime=0))],
+        "config": config,
+        "layers": [layer],
         "annotations": {
-            "org.opencontainers.image.title": PACKAGE,
+            "org.opencontainers.image.title": title,
             "org.opencontainers.image.version": version,
             "org.opencontainers.image.licenses": "Apache-2.0",
         },
@@ -210,6 +243,7 @@ def main() -> None:
     own, others = packages_of(linked)
     (folder / BILL).write_bytes(bill_of_materials(module, own, others))
     image(module, own["version"], folder / "image")
+    chart(own["version"], folder / "chart")
     sums = checksums(folder)
     (folder / "SHA256SUMS").write_text(sums)
     print(sums, end="")

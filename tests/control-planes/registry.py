@@ -31,6 +31,15 @@ class Image:
     def digest(self) -> str:
         return _digest(self.manifest)
 
+    def module(self) -> bytes:
+        """The module in the only layer."""
+        [layer] = json.loads(self.manifest)["layers"]
+        content = gzip.decompress(self.blobs[layer["digest"]])
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            found = archive.extractfile("plugin.wasm")
+            assert found
+            return found.read()
+
     @classmethod
     def of_layout(cls, layout: Path) -> Image:
         """The only image of an OCI image layout."""
@@ -107,7 +116,7 @@ class Registry:
         """Media type and content of what a path of the distribution API names."""
         if path == "/v2/":
             return "application/json", b"{}"
-        found = re.fullmatch(rf"/v2/{REPOSITORY}/(manifests|blobs)/(.+)", path)
+        found = re.fullmatch(rf"/v2/(?:charts/)?{REPOSITORY}/(manifests|blobs)/(.+)", path)
         if not found:
             return None
         kind, reference = found.groups()

@@ -14,6 +14,7 @@ import yaml
 from chart import CHART, FILES, ROOT, example, files, rendered, run, schema
 
 from proxy import BUILT
+from registry import Image, Registry
 
 CREDENTIALS = {
     "connection string": {"connectionString": {"secret": "bus", "key": "text"}},
@@ -188,3 +189,21 @@ def test_secrets_are_named_and_never_held(helm: Path) -> None:
         text = json.dumps([yaml.safe_load(each) for each in rendered(helm, example(name)).values()])
         assert "SharedAccessKey" not in text
         assert '"Secret"' not in text
+
+
+def test_helm_pulls_the_chart_that_is_released(
+    helm: Path, target_dir: Path, tmp_path: Path
+) -> None:
+    released = Image.of_layout(target_dir / "package" / "chart")
+    with Registry({"0.1.0": released}) as registry:
+        reference = f"oci://{registry.host}/charts/envoy-service-bus"
+        fetch = ("--plain-http", "--version", "0.1.0", "--untar", "--destination", str(tmp_path))
+        run(helm, "pull", reference, *fetch)
+
+    pulled = tmp_path / "envoy-service-bus"
+    given = [part for each in example("istio-filter") for part in ("--values", str(each))]
+    made = run(helm, "template", "service-bus", str(pulled), *given)
+    assert made == run(helm, "template", "service-bus", str(CHART), *given)
+    names = {str(path.relative_to(pulled)) for path in pulled.rglob("*") if path.is_file()}
+    assert {"Chart.yaml", "values.yaml", "values.schema.json", "templates/NOTES.txt"} <= names
+    assert not [name for name in names if name.startswith("ci/") or name == "values.in.json"]
