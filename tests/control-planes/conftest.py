@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -136,15 +136,18 @@ class Gateways:
         *,
         workers: int = 2,
         variables: dict[str, str] | None = None,
+        service_bus: int | None = None,
     ) -> Proxy:
         """A gateway with these resources: the running one, if it was started with the same."""
         given = VARIABLES if variables is None else variables
-        wanted = (way, envoy_binary, change, workers, given)
+        wanted = (way, envoy_binary, change, workers, given, service_bus)
         if self.running and self.running[0] == wanted:
             return self.running[1]
         self.stop()
         port = free_ports(1)[0]
-        around = Surroundings(**(vars(self.surroundings) | {"port": port}))
+        around = replace(self.surroundings, port=port)
+        if service_bus:
+            around = replace(around, service_bus=service_bus)
         resources = prepared(way, around, change)
         options = {
             "port": port,
@@ -167,7 +170,7 @@ class Gateways:
         """Gives the running gateway other resources; the next test gets a new one."""
         assert self.running
         proxy = self.running[1]
-        around = Surroundings(**(vars(self.surroundings) | {"port": proxy.port}))
+        around = replace(self.surroundings, port=proxy.port)
         resources = prepared(way, around, change)
         proxy.apply(resources)
         self.running = (object(), proxy)
