@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+import yaml
+
+from processes.program import ROOT
 from proxy import Proxy
 from shipped import NAMESPACE
 
@@ -80,6 +84,20 @@ def test_sender_and_gate_stand_right_before_the_router(gateway: Proxy, way: str)
     refusing = ("jwt", "rbac", "ratelimit", "ext_authz")
     assert not [name for name in after if any(each in name for each in refusing)], names
     assert after[-1].endswith("router"), (before, after)
+
+
+@pytest.mark.parametrize("way", ["istio-filter"], scope="session")
+def test_the_whole_filter_has_what_plugins_cannot_say(gateway: Proxy, way: str) -> None:
+    [config] = [config for each in gateway.filters() if (config := each["settings"].get("config"))]
+    shipped = yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text())
+    chain = shipped["static_resources"]["listeners"][0]["filter_chains"][0]
+    [own] = [
+        each["typed_config"]["config"]
+        for each in chain["filters"][0]["typed_config"]["http_filters"]
+        if each["name"] == "service_bus"
+    ]
+    for name in ("allow_on_headers_stop_iteration", "capability_restriction_config"):
+        assert config[name] == own[name]
 
 
 def test_nothing_passes_without_the_filter(gateway: Proxy, way: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import yaml
+
 from clients import http1
 from conftest import CONNECTION_STRING, VARIABLES
 from contract import assert_accepted
 from processes.emulator import Emulator
+from processes.program import ROOT
 from proxy import Proxy
 from shipped import of_kind, resources
 
@@ -39,10 +42,6 @@ def test_without_the_secret_nothing_passes(
 
 
 def test_the_environment_is_that_of_the_gateway(way: str) -> None:
-    import yaml
-
-    from processes.program import ROOT
-
     if way == "envoy-gateway":
         [proxy] = of_kind(resources(way), "EnvoyProxy")
         container = proxy["spec"]["provider"]["kubernetes"]["envoyDeployment"]["container"]
