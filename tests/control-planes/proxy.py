@@ -96,7 +96,7 @@ class Proxy(ABC):
         deadline = time.monotonic() + 2 * PATIENCE_SECONDS
         while not (result := ready()):
             if time.monotonic() > deadline:
-                raise ProgramFailed(f"no {what}:\n{self.log()[-6000:]}")
+                raise ProgramFailed(f"no {what}:\n{self.log()[-3000:]}")
             time.sleep(0.05)
         return result
 

@@ -18,7 +18,13 @@ def sending_once(found: Resources) -> None:
     """Failures do not add up: neither retries nor the circuit breaker are what is tested."""
     for plugin in plugins(found):
         if plugin.get("role") != "gate":
-            plugin["delivery"] = {"retries": {"max": 0}, "circuit_breaker": {"failures": 0}}
+            plugin["delivery"] = {
+                "retries": {"max": 0},
+                "circuit_breaker": {"failures": 0},
+                # So that the cluster's connect timeout ends a handshake first.
+                "timeout": "60s",
+                "attempt_timeout": "60s",
+            }
 
 
 def served(authority: trustme.CA, name: str) -> Upstream:

@@ -16,7 +16,10 @@ from contract import REFUSALS
 from processes.program import ROOT
 
 # What is neither ours nor shown by `make`: its options are not looked up.
-OTHERS = {"apt-get", "az", "curl", "envoy", "export", "git", "kubectl", "skopeo", "helm", "docker"}
+OTHERS = {
+    *("apt-get", "az", "curl", "docker", "egctl", "envoy", "export", "git", "helm", "istioctl"),
+    *("kubectl", "skopeo"),
+}
 OURS = (
     "envoy-service-bus",
     "order-worker",
