@@ -43,6 +43,7 @@ use crate::time::Time;
 use breaker::Ticket;
 use lane::{LaneId, Lanes};
 use parcel::{Job, Parcels};
+use retry::Savings;
 use way::Way;
 
 /// A request, by Envoy's id of its stream.
@@ -105,6 +106,7 @@ pub struct Delivery {
     buffer: Rc<Buffer>,
     /// Parcels that are sent again.
     repeated: usize,
+    savings: Savings,
     /// Parts of refused batches that wait for their turn.
     parts: BTreeSet<ParcelId>,
     /// Parts of refused batches that are being sent.
@@ -161,6 +163,7 @@ impl Delivery {
             open: 0,
             buffer: Buffer::new(buffered),
             repeated: 0,
+            savings: Savings::new(),
             parts: BTreeSet::new(),
             parts_on_their_way: 0,
             effects: VecDeque::new(),

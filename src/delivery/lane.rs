@@ -94,9 +94,12 @@ impl Lanes {
         if lane.array.len() + element.len() + 2 > self.most_bytes {
             arrival.leaving.extend(lane.leave(id));
         }
-        if lane.waiting.is_empty() {
-            lane.leaves_at = now.saturating_add(self.config.linger);
-            arrival.waits = Some((id, lane.leaves_at));
+        // Half of the time that its client still waits is left for the send.
+        let patience = job.deadline.saturating_sub(now) / 2;
+        let until = now.saturating_add(self.config.linger.min(patience));
+        if lane.waiting.is_empty() || until < lane.leaves_at {
+            lane.leaves_at = until;
+            arrival.waits = Some((id, until));
         }
         lane.array.push(if lane.array.is_empty() { b'[' } else { b',' });
         lane.array.extend_from_slice(&element);

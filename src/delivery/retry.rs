@@ -28,6 +28,40 @@ impl RetryConfig {
     }
 }
 
+/// What a worker may still repeat, whatever is on its way. Each first send adds its share and each
+/// repetition takes one, so that a fleet of workers with one message each is bound as a single
+/// worker with all of them would be.
+#[derive(Debug)]
+pub(super) struct Savings {
+    /// In hundredths of a repetition.
+    hundredths: usize,
+}
+
+impl Savings {
+    /// What a worker has before it has sent anything.
+    const AT_FIRST: usize = 10 * 100;
+    /// For the callouts that one fault of a moment may end together.
+    const MOST: usize = 100 * 100;
+
+    pub(super) const fn new() -> Self {
+        Self { hundredths: Self::AT_FIRST }
+    }
+
+    /// A callout leaves for the first time.
+    pub(super) fn sent(&mut self, config: &RetryConfig) {
+        self.hundredths = (self.hundredths + config.budget_percent).min(Self::MOST);
+    }
+
+    pub(super) const fn afford(&self) -> bool {
+        self.hundredths >= 100
+    }
+
+    /// A callout will be repeated.
+    pub(super) const fn repeated(&mut self) {
+        self.hundredths = self.hundredths.saturating_sub(100);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +80,27 @@ mod tests {
             let wish = Duration::from_secs(2);
             assert_eq!(config.wait(repetition, Some(wish), &mut rng), wish);
         }
+    }
+
+    #[test]
+    fn a_worker_repeats_a_share_of_what_it_sends() {
+        let config = RetryConfig { budget_percent: 20, ..RetryConfig::default() };
+        let mut savings = Savings::new();
+        let mut repetitions = 0;
+        for _ in 0..1000 {
+            savings.sent(&config);
+            for _ in 0..3 {
+                if savings.afford() {
+                    savings.repeated();
+                    repetitions += 1;
+                }
+            }
+        }
+        assert_eq!(repetitions, 10 + 1000 / 5);
+        for _ in 0..10_000 {
+            savings.sent(&config);
+        }
+        assert_eq!(savings.hundredths, Savings::MOST);
     }
 
     #[test]

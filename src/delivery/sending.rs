@@ -102,6 +102,9 @@ impl Delivery {
         for job in &mut parcel.jobs {
             job.attempts += 1;
         }
+        if !parcel.repeated {
+            self.savings.sent(&self.sender.delivery.retries);
+        }
         let messages = parcel.jobs.len();
         self.parcels.insert(id, parcel);
         let sent = Event::Sent { namespace, messages, bytes };
@@ -287,7 +290,7 @@ impl Delivery {
         parcel.sends += 1;
         // This parcel is not among those that are kept at the moment.
         let callouts = self.parcels.len().saturating_sub(self.parts.len()) + 1;
-        let affordable = retries.affords(others, callouts);
+        let affordable = retries.affords(others, callouts) && self.savings.afford();
         if parcel.sends > retries.max || !affordable {
             return self.fail(parcel, &failure);
         }
@@ -305,6 +308,7 @@ impl Delivery {
         for job in &mut parcel.jobs {
             job.in_doubt |= failure.reason.is_doubtful();
         }
+        self.savings.repeated();
         self.repeated = others + 1;
         parcel.repeated = true;
         parcel.last = Some(failure);

@@ -40,7 +40,7 @@ impl Answer {
             // Envoy's own limits have kept it here.
             Reason::Overloaded => Signal::None,
             // A message that the broker refuses with a 500 says nothing against the broker.
-            Reason::MessageRejected => Signal::Success,
+            Reason::MessageRejected | Reason::Throttled => Signal::Success,
             _ if status.is_some_and(|status| status < 500) => Signal::Success,
             _ => Signal::Failure,
         };

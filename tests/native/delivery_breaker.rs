@@ -95,7 +95,8 @@ fn exchange_all(worker: &mut Worker, status: &str) {
 
 #[test]
 fn one_probe_decides() {
-    for (probe, healthy) in [(answer("201"), true), (answer("400"), true), (answer("503"), false)] {
+    let probes = [("201", true), ("400", true), ("503", true), ("500", false)];
+    for (probe, healthy) in probes.map(|(status, healthy)| (answer(status), healthy)) {
         let mut workers = workers();
         open(&mut workers);
         pass(&mut workers, Duration::from_secs(30));

@@ -17,7 +17,7 @@ use super::broker::{self, Address, Fate, Way};
 use super::common::delivery::{answer, timed_out};
 use super::common::exchange::random;
 use super::common::tokens::{grant, says};
-use super::ledger::{Entry, History, no_session, status};
+use super::ledger::{Entry, History, no_session, status, throttles};
 use super::setup::one_of;
 use super::worker::Bytes;
 use super::world::{Happening, World};
@@ -291,7 +291,8 @@ impl World {
             let steady = self.workers[by.0].delivery.time();
             self.ledger.answered(by.1, ids, to, answer, steady);
             self.budgets[by.0].ended(ids, to, self.open[by.0].count);
-            let healthy = status(answer).is_some_and(|status| status < 500) || no_session(answer);
+            let below_500 = status(answer).is_some_and(|status| status < 500);
+            let healthy = below_500 || no_session(answer) || throttles(answer);
             let now = self.now().monotonic;
             if let Some(breaker) = self.breaker(&to.0) {
                 if is_over_limits(answer) {

@@ -359,6 +359,12 @@ fn refusal(answer: &Answer) -> Refusal {
     }
 }
 
+/// Whether the broker itself says that it is too busy.
+pub(crate) fn throttles(answer: &Answer) -> bool {
+    let body = String::from_utf8_lossy(&answer.body);
+    body.contains("50009") || (status(answer) == Some(503) && body.contains("TrackingId:"))
+}
+
 /// Whether a message lacks the session that its entity needs.
 pub(crate) fn no_session(answer: &Answer) -> bool {
     String::from_utf8_lossy(&answer.body).contains("SessionId was not set")

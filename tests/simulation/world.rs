@@ -154,7 +154,8 @@ impl World {
 
     /// Who has nothing to do wants to be left alone, but for tokens that are to be renewed.
     fn fall_asleep(&mut self, worker: usize) {
-        for _ in 0..3 {
+        // Timers of what has ended meanwhile are still to come.
+        for _ in 0..100 {
             let Some(wake) = self.workers[worker].delivery.wake() else { return };
             self.real += wake;
             self.ring(worker);
