@@ -201,7 +201,7 @@ impl World<'_> {
         host.request_headers = encoded;
         host.known.get_or_insert_default().insert(id);
         self.streams.insert(id, Stream::default());
-        let ended = self.byte() % 4 == 0;
+        let ended = self.byte().is_multiple_of(4);
         self.enter(id, "proxy_on_context_create", &[id, ROOT])?;
         self.worker.host_mut().request_body = vec![];
         let action = self.enter(id, "proxy_on_request_headers", &[id, 3, u32::from(ended)])?;
@@ -231,7 +231,7 @@ impl World<'_> {
         let taken = self.script.len().min(size);
         let (bytes, rest) = self.script.split_at_checked(taken).unwrap_or_default();
         self.script = rest;
-        let ended = self.byte() % 2 == 0;
+        let ended = self.byte().is_multiple_of(2);
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         stream.body.extend_from_slice(bytes);
         let body = stream.body.clone();
