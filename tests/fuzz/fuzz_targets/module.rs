@@ -1,0 +1,4 @@
+//! See `service_bus_fuzz::module`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| service_bus_fuzz::module::run(bytes));
