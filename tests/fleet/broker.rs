@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use envoy_service_bus::delivery::Answer;
+use envoy_service_bus::http::Answer;
 use fastrand::Rng;
 
 use super::common::delivery::{answer, answer_saying, not_connected};

@@ -6,11 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::config::{Action, EntityConfig, Sender};
-use envoy_service_bus::delivery::{
-    Answer, AttemptId, Callout, Delivery, Effect, StreamId, Submission,
-};
+use envoy_service_bus::delivery::{AttemptId, Delivery, Effect, StreamId, Submission};
+use envoy_service_bus::http::{Answer, Callout};
 use envoy_service_bus::message::Outgoing;
-use envoy_service_bus::reply::{Outcome, Settlement};
+use envoy_service_bus::outcome::{Outcome, Settlement};
 use fastrand::Rng;
 use serde_json::json;
 

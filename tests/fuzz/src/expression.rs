@@ -1,6 +1,6 @@
 //! Texts with expressions in them, and a body that they read.
 
-use envoy_service_bus::headers::Headers;
+use envoy_service_bus::http::Headers;
 use envoy_service_bus::template::{Attributes, Names, Scope, Template};
 
 use crate::random;

@@ -7,7 +7,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use envoy_service_bus::config::{Config, Environment, Role, Sender};
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::headers::Headers;
+use envoy_service_bus::http::Headers;
 use envoy_service_bus::message::{Form, Packed};
 use envoy_service_bus::template::Attributes;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! What the broker, or something in between, answers.
 
 use arbitrary::{Arbitrary, Unstructured};
-use envoy_service_bus::delivery::Answer;
-use envoy_service_bus::reply::Outcome;
+use envoy_service_bus::http::Answer;
+use envoy_service_bus::outcome::Outcome;
 
 #[derive(Debug, Arbitrary)]
 struct Response {
