@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::about::Wanted;
-use super::attach::{CREDIT, unattached};
+use super::attach::unattached;
+use super::credit::CREDIT;
 use super::link::{End, Link, Partial, Receives, Target};
 use super::session::WINDOW;
 use super::{Connection, Failure, MAX_PARTIAL_BYTES, faults};

@@ -1,29 +1,25 @@
-//! Attaching and detaching links, and their credit.
+//! Attaching and detaching links.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
-use super::about::{About, Wanted};
+use super::about::Wanted;
 use super::link::{Accepts, End, Link, Receives, Reply, Sends, Source, Target};
 use super::output::Output;
-use super::session::{FIRST_ID, Session};
+use super::session::Session;
+use super::waiting::session_filter;
 use super::{Connection, Failure, MAX_LINKS, MAX_NAME, faults};
 use crate::amqp::codec::Value;
 use crate::amqp::error::{AmqpError, condition};
 use crate::amqp::node::{Address, Place};
-use crate::amqp::performative::{self, Attach, Flow};
+use crate::amqp::performative::{self, Attach};
 use crate::auth::Right;
-use crate::broker::{Entity, QueueEntity, SessionHeld, SessionLock, SubQueue, Timestamp};
+use crate::broker::{Entity, SubQueue, Timestamp};
 use crate::service::{Check, Ending, Plan};
 
-/// What a client may send before it gets more credit.
-pub(super) const CREDIT: u32 = 1000;
 /// How long a client waits for a free session that does not say how long.
 const SESSION_WAIT: Duration = Duration::from_secs(60);
-const SESSION_FILTER: &str = "com.microsoft:session-filter";
 
 impl Connection {
     pub(super) fn attach(
@@ -251,43 +247,6 @@ impl Connection {
         output.send(channel, &Value::described_list(0x16, detach), b"");
         Ok(())
     }
-
-    pub(super) fn flow(&mut self, channel: u16, flow: &Flow) -> Result<(), Failure> {
-        let Self { sessions, output, .. } = self;
-        let Some(session) = sessions.get_mut(&channel) else { return Ok(()) };
-        // Before the client has seen our begin, it counts from our first transfer.
-        let next = flow.next_incoming_id.unwrap_or(FIRST_ID);
-        let in_flight = session.next_outgoing_id.wrapping_sub(next);
-        session.remote_window = flow.incoming_window.saturating_sub(in_flight);
-        session.flush(output);
-        let Some(handle) = flow.handle else {
-            if flow.echo {
-                session.send_flow(None, output);
-            }
-            return Ok(());
-        };
-        let Some(link) = session.links.get_mut(&handle) else { return Err(unattached(handle)) };
-        let credit = flow.link_credit.unwrap_or(0);
-        match &mut link.end {
-            End::Sends(sends) => {
-                let seen = flow.delivery_count.unwrap_or(0);
-                let in_flight = sends.delivery_count.wrapping_sub(seen);
-                sends.credit = credit.saturating_sub(in_flight);
-                sends.drain |= flow.drain;
-                if flow.echo && !flow.drain {
-                    let state = sends.state(handle, false);
-                    session.send_flow(Some(state), output);
-                }
-            }
-            End::Accepts(accepts) => {
-                accepts.credit = credit;
-                accepts.drain = flow.drain;
-            }
-            End::Receives(_) if flow.echo => session.grant_credit(handle, output),
-            End::Receives(_) | End::Detached => {}
-        }
-        Ok(())
-    }
 }
 
 pub(super) fn unattached(handle: u32) -> Failure {
@@ -299,13 +258,6 @@ pub(super) fn unattached(handle: u32) -> Failure {
 pub(super) const fn check(plan: &Plan, otherwise: Check) -> Check {
     if plan.ending.is_some() { Check::Fault } else { otherwise }
 }
-
-/// The session that a source asks for: null or a string, described or not.
-fn session_filter(source: &Value) -> Option<&Value> {
-    let (_, Value::List(fields)) = source.described()? else { return None };
-    fields.get(7)?.get(SESSION_FILTER)
-}
-
 impl Link {
     /// A link that is detached, or that was never there for the client.
     const fn silent(name: Box<str>) -> Self {
@@ -335,36 +287,7 @@ impl End {
     }
 }
 
-impl Sends {
-    /// The fields of a flow that are about the link.
-    pub(super) const fn state(&self, handle: u32, drained: bool) -> [Value; 5] {
-        [
-            Value::Uint(handle),
-            Value::Uint(self.delivery_count),
-            Value::Uint(self.credit),
-            Value::Uint(0),
-            Value::Boolean(drained),
-        ]
-    }
-}
-
 impl Session {
-    /// Lets the client send as much as it may.
-    pub(super) fn grant_credit(&mut self, handle: u32, output: &mut Output) {
-        let Some(Link { end: End::Receives(receives), .. }) = self.links.get_mut(&handle) else {
-            return;
-        };
-        receives.credit = CREDIT;
-        let state = [
-            Value::Uint(handle),
-            Value::Uint(receives.delivery_count),
-            Value::Uint(CREDIT),
-            Value::Uint(0),
-            Value::Boolean(false),
-        ];
-        self.send_flow(Some(state), output);
-    }
-
     /// Refuses a link: an attach without what was asked for, then a detach that says why.
     pub(super) fn refuse(&mut self, reply: Reply, error: &AmqpError, output: &mut Output) {
         let (handle, name) = (reply.handle, reply.name.clone());
@@ -372,72 +295,5 @@ impl Session {
         self.links.insert(handle, Link::silent(name));
         let detach = vec![Value::Uint(handle), Value::Boolean(true), error.to_value()];
         output.send(self.channel, &Value::described_list(0x16, detach), b"");
-    }
-
-    /// Locks the session that a link waits for, or gives it up. Says what became of it.
-    pub(super) fn try_accept(
-        &mut self,
-        handle: u32,
-        about: &About,
-        output: &mut Output,
-        now: Timestamp,
-    ) {
-        let max_message_size = about.service.tier().max_message_bytes();
-        let Some(link) = self.links.get_mut(&handle) else { return };
-        let End::Accepts(accepts) = &mut link.end else { return };
-        let accepted = accept(&accepts.entity, accepts.session.as_deref(), accepts.deadline, now);
-        let address = link.address.path.join("/");
-        let wanted =
-            Wanted { operation: "attach", address: &address, form: None, check: Check::Receipt };
-        match accepted {
-            Ok(None) => {}
-            Ok(Some((lock, until))) => {
-                about.note(wanted, Ok(&format!("the client holds the session '{}'", lock.id)), now);
-                let mut reply = accepts.attach.clone();
-                reply.name_session(&lock.id);
-                let sends = Sends {
-                    source: Source::Queue {
-                        entity: Arc::clone(&accepts.entity),
-                        part: SubQueue::Main,
-                        session: Some(lock),
-                        deletes: accepts.deletes,
-                    },
-                    reply_to: Box::default(),
-                    delivery_count: 0,
-                    credit: accepts.credit,
-                    drain: accepts.drain,
-                };
-                reply.send(self.channel, Some(until), max_message_size, output);
-                link.end = End::Sends(Box::new(sends));
-            }
-            Err(error) => {
-                about.note(wanted, Err(&error), now);
-                let reply = accepts.attach.clone();
-                self.refuse(reply, &error, output);
-            }
-        }
-    }
-}
-
-fn accept(
-    entity: &QueueEntity,
-    session: Option<&str>,
-    deadline: Timestamp,
-    now: Timestamp,
-) -> Result<Option<(SessionLock, Timestamp)>, AmqpError> {
-    match entity.queue.lock().accept_session(session, Uuid::new_v4(), now) {
-        Ok(None) if now >= deadline => Err(AmqpError::new(
-            condition::TIMEOUT,
-            "The operation did not complete within the allotted timeout: no session is available.",
-        )),
-        Ok(accepted) => Ok(accepted),
-        Err(SessionHeld) => Err(AmqpError::new(
-            condition::SESSION_CANNOT_BE_LOCKED,
-            format!(
-                "The requested session '{}' cannot be accepted. It may be locked by another \
-                 receiver.",
-                session.unwrap_or_default()
-            ),
-        )),
     }
 }

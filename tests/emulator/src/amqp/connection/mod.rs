@@ -5,6 +5,7 @@ mod about;
 mod accept;
 mod attach;
 mod authorization;
+mod credit;
 mod deliver;
 mod faults;
 mod link;
@@ -17,6 +18,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Connections, driven frame by frame with a clock of the test.
 
+mod both;
 mod client;
 mod faults;
 mod hostile;
