@@ -243,6 +243,70 @@ impl World {
     }
 }
 
+impl World {
+    /// When all locks have ended, every message can still be had.
+    fn drain(&mut self) {
+        self.now = self.now + Duration::from_secs(120);
+        for client in &mut self.clients {
+            client.held.clear();
+            client.session = None;
+        }
+        self.queue.advance(self.now);
+        for part in [SubQueue::Main, SubQueue::DeadLetter] {
+            assert_eq!(self.queue.messages(part).locked_count(), 0, "{part:?}");
+        }
+        // Deferred ones first, session by session, since the sessions are free now.
+        let store = self.queue.messages(SubQueue::Main);
+        let has_sessions = store.sessions().is_some();
+        let deferred: Vec<_> = store
+            .deferred_from(0)
+            .map(|stored| (stored.sequence, stored.session().to_owned()))
+            .collect();
+        for (sequence, session) in deferred {
+            let id = has_sessions.then_some(session);
+            let lock = id.map(|id| {
+                self.queue.accept_session(Some(&id), Uuid::new_v4(), self.now).unwrap().unwrap().0
+            });
+            let source = Source { part: SubQueue::Main, session: lock.as_ref() };
+            let received = self.queue.receive_deferred(source, sequence, Mode::Delete, self.now);
+            // An expired one is a dead letter now.
+            if let Ok(delivery) = received {
+                self.delivered(0, SubQueue::Main, &delivery);
+            }
+            if let Some(lock) = lock {
+                self.queue.release_session(&lock, self.now).unwrap();
+            }
+        }
+        while let Ok(Some((lock, _))) = self.queue.accept_session(None, Uuid::new_v4(), self.now) {
+            self.clients[0].session = Some(lock);
+            let before = self.gone.len();
+            self.take_all(false);
+            assert!(self.gone.len() > before, "a free session has a message");
+        }
+        self.take_all(false);
+        self.take_all(true);
+        // In the dead-letter queue too messages were deferred.
+        let store = self.queue.messages(SubQueue::DeadLetter);
+        let deferred: Vec<_> = store.deferred_from(0).map(|stored| stored.sequence).collect();
+        for sequence in deferred {
+            let source = SubQueue::DeadLetter.into();
+            let received = self.queue.receive_deferred(source, sequence, Mode::Delete, self.now);
+            self.delivered(0, SubQueue::DeadLetter, &received.unwrap());
+        }
+        assert_eq!(self.gone.len(), self.sent);
+    }
+
+    fn take_all(&mut self, dead: bool) {
+        loop {
+            let before = self.gone.len();
+            self.receive(0, true, dead);
+            if self.gone.len() == before {
+                return;
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -256,5 +320,6 @@ proptest! {
             world.meet(op);
             world.check();
         }
+        world.drain();
     }
 }
