@@ -24,7 +24,7 @@ TOOLCHAINS := node java go
 
 VENV := .venv
 PACKAGES := $(VENV)/installed
-SCRIPTS := tests/control-planes tests/demo.py tests/demo_orders.py tests/narration.py tests/needs.py tests/sdk tests/soak.py envoy/credentials/refresh_token.py .ci/package.py tests/bench
+SCRIPTS := tests/control-planes tests/demo.py tests/demo_orders.py tests/narration.py tests/needs.py tests/sdk tests/soak.py tests/worker envoy/credentials/refresh_token.py .ci/package.py tests/bench
 SCRIPT := PYTHONPATH=tests/e2e PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
 
 pinned = target/envoy/$(1)/envoy/_bin/envoy
@@ -48,7 +48,7 @@ SOAK ?=
 FUEL ?=
 MODULE_COSTS := --module target/wasm32-wasip1/release/envoy_service_bus.wasm --expected tests/fuel/expected.json
 
-.PHONY: help build command tools worker test test-native test-worker test-e2e soak bench bench-calls bench-memory bench-fuel lint demo \
+.PHONY: help build command tools worker test test-native test-e2e soak bench bench-calls bench-memory bench-fuel lint demo \
   demo-orders run clean toolchain needs-tests needs-go needs-java needs-node needs-redis needs-venv
 
 help: ## List the targets
@@ -64,18 +64,19 @@ command: toolchain ## Build the command that checks configurations, target/tools
 tools: toolchain
 	$(CARGO) build --profile tools -p service-bus-emulator -p service-bus-load -p service-bus-fuel
 
-worker: toolchain
-	$(CARGO) build --profile tools -p order-worker
+worker: target/worker/installed
 
-test: needs-tests test-native test-worker test-e2e ## Run the tests; what they need is installed for root on Debian and Ubuntu
+target/worker/installed: tests/worker/requirements.txt | $(PACKAGES)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+test: needs-tests test-native test-e2e ## Run the tests; what they need is installed for root on Debian and Ubuntu
 	@$(NEEDS) report $(INSTALLED) $(TOOLCHAINS)
 
 test-native: toolchain ## Run the tests that need Rust alone
 	@echo "make: building and running the native tests"
 	$(CARGO) test --workspace
-
-test-worker: toolchain ## Run the tests of the order scenario's worker (needs Redis)
-	@if $(NEEDS) has redis; then $(CARGO) test -p order-worker --test with_redis -- --ignored; else $(NEEDS) report redis; fi
 
 test-e2e: build command tools worker sdks $(PACKAGES) $(ENVOYS) ## Run the tests against real Envoys
 	@echo "make: testing on $(words $(ENVOYS)) versions of Envoy, $(PARALLEL) tests at a time"

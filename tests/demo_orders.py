@@ -34,7 +34,7 @@ def main() -> int:
     def story() -> None:
         with (
             tempfile.TemporaryDirectory(prefix="envoy-service-bus-") as name,
-            order_parts(target, Path(name), work_time="2s") as parts,
+            order_parts(target, Path(name), work_seconds=2) as parts,
         ):
             configuration = parts.configuration(target / MODULE)
             gateway = Envoy(options.envoy, configuration, Path(name))

@@ -232,7 +232,7 @@ def shared_order_parts(
 ) -> Iterator[OrderParts]:
     """Queue, worker and store of the order scenario; tests see them through `parts`."""
     # Long enough to be seen at work by whoever asks many times a second.
-    with order_parts(target_dir, tmp_path_factory.mktemp("orders"), work_time="1s") as parts:
+    with order_parts(target_dir, tmp_path_factory.mktemp("orders"), work_seconds=1) as parts:
         yield parts
 
 

@@ -22,7 +22,6 @@ OTHERS = {
 }
 OURS = (
     "envoy-service-bus",
-    "order-worker",
     "service-bus-emulator",
     "service-bus-fuel",
     "service-bus-load",
@@ -178,7 +177,7 @@ def help_of(target_dir: Path, tool: str, subcommand: str) -> str:
 
 def sessions() -> list[Block]:
     """What is shown with what it prints, but for what starts a server."""
-    start = r"^\$ (cargo|make|SB_|order-worker|service-bus-)"
+    start = r"^\$ (cargo|make|SB_|service-bus-)"
     return [block for block in blocks("console") if not re.search(start, block.text, re.M)]
 
 

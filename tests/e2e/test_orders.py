@@ -122,7 +122,8 @@ def test_a_poison_order_fails_and_is_dead_lettered(
         return [each for each in letters if each["broker_properties"]["MessageId"] == identifier]
 
     [letter] = order_gateway.wait_until(dead, "dead letter")
-    assert letter["properties"]["DeadLetterReason"] == "MaxDeliveryCountExceeded"
+    assert letter["properties"]["DeadLetterReason"] == "Unreadable"
+    assert letter["properties"]["DeadLetterErrorDescription"] == "the order has no items"
     status = customer.status(identifier).json()
     assert TIME.fullmatch(status.pop("updatedAt"))
     assert status == {

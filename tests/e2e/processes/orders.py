@@ -33,13 +33,15 @@ class OrderParts:
 
 
 @contextlib.contextmanager
-def order_parts(target_dir: Path, folder: Path, *, work_time: str) -> Iterator[OrderParts]:
+def order_parts(target_dir: Path, folder: Path, *, work_seconds: float) -> Iterator[OrderParts]:
     """The parts, until the end of the block."""
     with contextlib.ExitStack() as stack:
         redis = Redis(folder)
         stack.callback(redis.stop)
-        emulator = Emulator(target_dir, json.loads(EMULATOR.read_text()), folder)
+        entities = json.loads(EMULATOR.read_text())
+        emulator = Emulator(target_dir, entities, folder, amqp=True)
         stack.callback(emulator.stop)
-        worker = Worker(target_dir, emulator.url, redis.url, folder, work_time=work_time)
+        connection_string = emulator.connection_string()
+        worker = Worker(connection_string, redis.url, folder, work_seconds=work_seconds)
         stack.callback(worker.stop)
         yield OrderParts(emulator, redis, worker, Issuer())

@@ -95,6 +95,14 @@ class Program:
         return (self.stdout() + self.stderr())[-4000:]
 
 
+def patiently(ready: Callable[[], object], what: str) -> None:
+    """Waits until something is so that no program tells by itself."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not ready():
+        assert time.monotonic() < deadline, f"no {what}"
+        time.sleep(0.05)
+
+
 def on_free_port(start: Callable[[int], None]) -> None:
     """Starts a program that takes no port 0: on another port when somebody else was faster."""
     for attempt in range(ATTEMPTS):

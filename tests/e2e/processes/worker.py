@@ -6,25 +6,31 @@ import os
 import re
 from pathlib import Path
 
-from processes.envoy import CONNECTION_STRING
-from processes.program import Program
+from processes.program import ROOT, Program
+
+PYTHON = ROOT / "target" / "worker" / "bin" / "python"
 
 
 class Worker:
-    """`order-worker` at the other end of a queue; it tells statuses on a free port."""
+    """A worker on Microsoft's SDK, at the other end of a queue; tells statuses on a free port."""
 
     def __init__(
-        self, target_dir: Path, service_bus: str, redis: str, folder: Path, *, work_time: str = "0s"
+        self,
+        connection_string: str,
+        redis: str,
+        folder: Path,
+        *,
+        queue: str = "orders",
+        work_seconds: float = 0,
     ):
         self._program = Program(
             "worker",
             [
-                str(target_dir / "tools" / "order-worker"),
-                *("--service-bus", service_bus, "--redis", redis),
-                *("--listen", "127.0.0.1:0", "--work-time", work_time),
+                *(str(PYTHON), "tests/worker/worker.py", "--redis", redis, "--queue", queue),
+                *("--listen", "127.0.0.1:0", "--work-seconds", str(work_seconds)),
             ],
             folder,
-            environment={"PATH": os.environ["PATH"], "SB_CONNECTION_STRING": CONNECTION_STRING},
+            environment={"PATH": os.environ["PATH"], "SB_CONNECTION_STRING": connection_string},
         )
         try:
             found = self._program.wait_until(self._listening, "line that says where it listens")
@@ -33,6 +39,10 @@ class Worker:
             raise
         assert isinstance(found, re.Match)
         self.port = int(found[1])
+
+    def end(self) -> int:
+        """Asks it to end, and returns its exit status once the orders in hand are finished."""
+        return self._program.end()
 
     def stop(self) -> None:
         self._program.stop()
