@@ -36,6 +36,18 @@ fn check_survives() {
 }
 
 #[test]
+fn check_survives_each_form() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/command/others");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        survives(&["check", "-"], &variants(&text, 997));
+        files += 1;
+    }
+    assert!(files > 20, "{files}");
+}
+
+#[test]
 fn render_survives() {
     let request = "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}";
     let own = ["render", "--config", "envoy/envoy.yaml", "--request", "-"];

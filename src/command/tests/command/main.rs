@@ -8,6 +8,7 @@
 )]
 
 mod broken;
+mod chain;
 mod check;
 mod control_planes;
 mod corpus;
