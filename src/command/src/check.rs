@@ -152,9 +152,10 @@ fn findings(manifests: &mut Manifests, files: &[PathBuf]) -> Vec<Finding> {
                 _ => None,
             })
             .collect();
+        let unread = read.iter().any(|(other, role)| role.is_none() && other.follows(plugin));
         match References::read(text) {
             Ok(names) => {
-                findings.extend(Case { plugin, sender, names, manifests, gates }.findings())
+                findings.extend(Case { plugin, sender, names, manifests, gates, unread }.findings())
             }
             Err(Malformed { at, message }) => {
                 let message = format!("what stands around the filter was not checked: {message}");

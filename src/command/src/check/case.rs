@@ -20,6 +20,8 @@ pub(super) struct Case<'a> {
     pub(super) manifests: &'a Manifests,
     /// The gates that work after it.
     pub(super) gates: Vec<(&'a Plugin, &'a Gate)>,
+    /// Whether something after it has mistakes, and may be meant for a gate.
+    pub(super) unread: bool,
 }
 
 impl<'a> Case<'a> {

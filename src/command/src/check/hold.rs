@@ -30,6 +30,7 @@ fn unheld(case: &Case<'_>) -> Option<String> {
             "pause needs `allow_on_headers_stop_iteration`, which cannot be set here, and requests \
              hang: use \"continue\" and a second instance with \"role\": \"gate\" after this one"
         }
+        (HeaderMode::Continue, _) if case.unread => return None,
         (HeaderMode::Continue, _) if has_buffer(case) || gates(case).next().is_some() => {
             return None;
         }
