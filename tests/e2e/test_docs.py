@@ -26,6 +26,7 @@ OURS = (
     "service-bus-fuel",
     "service-bus-load",
 )
+SUBCOMMANDS = ("check", "import-apim", "render", "sas", "schema")
 FOLDERS = "src|tests|envoy|docs|[.]ci"
 TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.M))
 
@@ -139,7 +140,7 @@ def test_commands_and_options_exist(target_dir: Path) -> None:
     for page in pages():
         lines = [line for text in of(page, "sh", "console", "") for line in joined(text)]
         for text in [*spans(page), *lines]:
-            for tool, subcommand, options in uses(text):
+            for tool, subcommand, options in uses(text) or of_title(page, text):
                 if (tool, subcommand) not in helps:
                     helps[tool, subcommand] = help_of(target_dir, tool, subcommand)
                 told = helps[tool, subcommand]
@@ -157,15 +158,27 @@ def joined(text: str) -> list[str]:
 def uses(text: str) -> list[tuple[str, str, list[str]]]:
     """Our commands in a line: the tool, its subcommand, its options."""
     found = []
-    names = "|".join(OURS)
-    for tool, rest in re.findall(rf"(?:^|[/ (])({names})((?: [^|;)]*)?)", text):
-        words = rest.split()
+    for part in re.split(r"\|\||&&|[|;)]|\$\(|^[$>] ", text):
+        words = [word for word in part.split() if not re.match(r"\w+=", word)]
+        words = words[words.index("-p") + 1 :] if words[:2] == ["cargo", "run"] else words
+        if len(words) > 1 and words[0] in SUBCOMMANDS and words[1].startswith("--"):
+            words.insert(0, "envoy-service-bus")
+        tool = Path(words[0]).name if words else ""
+        if tool not in OURS:
+            continue
         options = [word.partition("=")[0] for word in words if re.match(r"--[a-z]", word)]
-        first = words[0] if words and re.fullmatch(r"[a-z][a-z-]*", words[0]) else ""
+        first = words[1] if re.fullmatch(r"[a-z][a-z-]*", [*words, ""][1]) else ""
         subcommand = first if tool == "envoy-service-bus" else ""
         if options or subcommand:
             found.append((tool, subcommand, options))
     return found
+
+
+def of_title(page: Path, text: str) -> list[tuple[str, str, list[str]]]:
+    """An option alone, on the page of one of our commands."""
+    title = re.match(r"# (\S+)\n", page.read_text())
+    option = re.match(r"--[a-z][a-z-]*", text)
+    return [(title[1], "", [option[0]])] if title and option and title[1] in OURS else []
 
 
 def help_of(target_dir: Path, tool: str, subcommand: str) -> str:
