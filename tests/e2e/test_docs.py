@@ -177,7 +177,7 @@ def uses(text: str) -> list[tuple[str, str, list[str]]]:
 def of_title(page: Path, text: str) -> list[tuple[str, str, list[str]]]:
     """An option alone, on the page of one of our commands."""
     title = re.match(r"# (\S+)\n", page.read_text())
-    option = re.match(r"--[a-z][a-z-]*", text)
+    option = re.match(r"--[a-z][a-z0-9-]*", text)
     return [(title[1], "", [option[0]])] if title and option and title[1] in OURS else []
 
 
