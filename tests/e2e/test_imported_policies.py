@@ -35,11 +35,7 @@ def backend() -> Iterator[Echo]:
         yield echo
 
 
-# Those that go on to a backend after a message wait for the filter to do so.
-FORWARDING = {"ignore-error", "send-then-forward"}
-
-
-@pytest.mark.parametrize("name", sorted(CASES.keys() - FORWARDING))
+@pytest.mark.parametrize("name", CASES)
 def test_an_imported_policy_does_what_the_policy_does(
     name: str, target_dir: Path, module: Path, bus: Emulator, backend: Echo, launch: Callable
 ) -> None:

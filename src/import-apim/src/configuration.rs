@@ -1,6 +1,5 @@
 //! Routes as a configuration.
 
-use envoy_service_bus::config::{Config, Environment};
 use serde_json::{Map, Value as Json, json};
 
 use crate::operation::Operation;
@@ -46,12 +45,7 @@ pub(crate) fn write(routes: &[Route<'_>], given: &Given<'_>, report: &mut Report
                 }
             }
         }
-        if matches!(plan.answer, Answer::Filter(_)) || can_forward() {
-            answer(&mut section, &plan.answer);
-        } else if let Action::Send(message) = &plan.action {
-            let why = "goes on to the backend there; here the filter answers 202";
-            report.leave_out(message.at, "forward-request", why);
-        }
+        answer(&mut section, &plan.answer);
         for (key, value) in &plan.settings.retries {
             set(&mut config, &["delivery", "retries", key], value.clone());
         }
@@ -65,17 +59,6 @@ pub(crate) fn write(routes: &[Route<'_>], given: &Given<'_>, report: &mut Report
     }
     config.insert("routes".to_owned(), Json::Array(written));
     Some(Json::Object(config))
-}
-
-/// Whether the filter can send a request on after its message.
-fn can_forward() -> bool {
-    let config = json!({
-        "namespace": "a.b",
-        "cluster": "c",
-        "credentials": {"upstream": {}},
-        "routes": [{"name": "a", "match": {"path": "/"}, "send": {"queue": "a"}, "forward": {}}]
-    });
-    Config::parse(config.to_string().as_bytes(), Environment::Unknown).is_ok()
 }
 
 /// A name that no other route has.
