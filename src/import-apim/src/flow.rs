@@ -275,6 +275,7 @@ impl<'r, 'a> Interpreter<'r, 'a> {
         };
         // One that cannot be turned matters where it is used.
         let evaluated = Evaluated::new(content, &mut state.scope);
+        self.report.tell_notes("set-variable", &evaluated);
         let term = match evaluated.term() {
             Ok(term) => Ok(term.clone()),
             Err(error) => by_hand(content).ok_or_else(|| error.clone()),

@@ -52,9 +52,9 @@ impl Evaluated {
         Self { at, result, skipped: vec![], notes: vec![] }
     }
 
-    /// The value, as far as other expressions may refer to it.
+    /// The value, as far as other expressions may refer to it: not without a member that was lost.
     pub(crate) fn value(&self) -> Option<Value> {
-        match &self.result {
+        match self.term() {
             Ok(Term::Value(value)) => Some(value.clone()),
             _ => None,
         }
@@ -65,8 +65,12 @@ impl Evaluated {
         Unreadable { at: self.at, message: message.to_owned() }
     }
 
-    pub(crate) const fn term(&self) -> Result<&Term, &Unreadable> {
-        self.result.as_ref()
+    /// What it stands for; an object that has lost a member stands for none.
+    pub(crate) fn term(&self) -> Result<&Term, &Unreadable> {
+        match self.skipped.first() {
+            Some((_, unreadable)) => Err(unreadable),
+            None => self.result.as_ref(),
+        }
     }
 }
 
@@ -74,6 +78,13 @@ impl Report {
     pub(crate) fn leave_out(&mut self, at: Position, what: &str, why: &str) {
         let (what, why) = (what.to_owned(), why.to_owned());
         self.left_out.push(LeftOut { at, what, why });
+    }
+
+    /// Tells what differs in a value that others refer to.
+    pub(crate) fn tell_notes(&mut self, what: &str, evaluated: &Evaluated) {
+        for Unreadable { at, message } in &evaluated.notes {
+            self.note(*at, what, message);
+        }
     }
 
     /// Leaves out an element with all that is in it.
@@ -122,9 +133,7 @@ impl Report {
             Ok(Term::Object(_)) => Err("this has no counterpart here".to_owned()),
             Err(Unreadable { message, .. }) => Err(message.clone()),
         };
-        for Unreadable { at, message } in &evaluated.notes {
-            self.note(*at, what, message);
-        }
+        self.tell_notes(what, evaluated);
         match value {
             Ok(value) => Some(value.clone()),
             Err(message) => {

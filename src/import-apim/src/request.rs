@@ -74,6 +74,18 @@ impl<'a> Request<'a> {
         })
     }
 
+    /// Tells why it cannot be known whether it goes to Service Bus.
+    pub(crate) fn tell_unreadable(&self, report: &mut Report) {
+        let url = self.backend.as_ref().and_then(|(_, url)| url.as_ref());
+        let path = self.path.as_ref().map(|(_, path)| path);
+        for (what, value) in [("set-backend-service base-url", url), ("rewrite-uri template", path)]
+        {
+            if let Some(value) = value {
+                report.take(what, value);
+            }
+        }
+    }
+
     /// The path that the backend gets.
     fn path(&self, base: &str, operation: &Operation) -> Option<Value> {
         let mut pieces = vec![Piece::Text(format!("/{base}"))];

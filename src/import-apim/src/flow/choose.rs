@@ -96,6 +96,7 @@ impl<'a> Interpreter<'_, 'a> {
             let holds = match branch.attribute("condition").filter(|_| is_when) {
                 Some(content) if is_open => {
                     let condition = Evaluated::new(content, scope);
+                    self.report.tell_notes("choose", &condition);
                     match self.condition(&condition) {
                         Ok(holds) => holds.map_err(|cel| (content.at, cel)),
                         Err(Unreadable { at, message }) => {

@@ -45,6 +45,7 @@ impl<'a> Interpreter<'_, 'a> {
         }
         let Some(target) = state.request.target(self.operation) else {
             state.scope.answerer = Answerer::Backend;
+            state.request.tell_unreadable(self.report);
             return;
         };
         state.scope.answerer = Answerer::ServiceBus;

@@ -100,3 +100,29 @@ fn what_an_expression_cannot_be_is_told_where_it_stands() {
           message holds the request's body"]
     );
 }
+
+#[test]
+fn what_is_lost_in_a_variable_is_told_where_it_is_read() {
+    let variable = "<set-variable name='v' value='@(new { a = 1, b = context.Api.Name })' />\n";
+    let policy = format!("{variable}{}", send("<payload>@(context.Variables[\"v\"])</payload>"));
+    let (config, left) = imported(&policy, &Given::default());
+    assert_eq!(config["routes"][0]["send"]["payload"], serde_json::Value::Null);
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].contains("payload: `Api` has no counterpart here"), "{left:?}");
+    let condition = "string.IsNullOrWhiteSpace(context.Request.Headers.GetValueOrDefault(\"A\"))";
+    let variable = format!("<set-variable name=\"v\" value=\"@({condition})\" />\n");
+    let (_, left) = imported(&format!("{variable}{}", send("")), &Given::default());
+    assert!(left[0].contains("set-variable: IsNullOrWhiteSpace became"), "{left:?}");
+}
+
+#[test]
+fn a_target_that_cannot_be_read_is_told() {
+    let policy = "<policies><inbound><set-backend-service \
+        base-url='https://a.servicebus.windows.net' />\n<rewrite-uri \
+        template='@(context.Api.Name + \"/messages\")' /></inbound><backend><base /></backend>\
+        </policies>";
+    let (config, left) = crate::import(policy, &Given::default());
+    assert_eq!(config, None);
+    let why = "2:26: rewrite-uri template: `Api` has no counterpart here";
+    assert!(left.iter().any(|line| line == why), "{left:?}");
+}
