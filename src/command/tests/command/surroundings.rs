@@ -64,11 +64,12 @@ fn what_is_shipped_is_fine() {
         }
     }
     assert!(checked >= 2, "{checked}");
-    let together: [(&str, &[&str]); 6] = [
+    let together: [(&str, &[&str]); 7] = [
         (FINE, &["envoy/envoy.yaml"]),
         (FINE, &["envoy/orders.yaml"]),
         (FINE, &["envoy/istio/filter.yaml", "envoy/istio/service-bus.yaml"]),
         (PAIR, &["envoy/istio/sender-and-gate.yaml", "envoy/istio/service-bus.yaml"]),
+        (PAIR, &["envoy/istio/traffic-extension.yaml", "envoy/istio/service-bus.yaml"]),
         (
             PAIR,
             &[
