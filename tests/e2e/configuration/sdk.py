@@ -21,7 +21,7 @@ QUEUES = [
     queue("plain", MaxDeliveryCount=3),
     queue("replies"),
     queue("brief", LockDuration=BRIEF),
-    queue("sessions", RequiresSession=True),
+    queue("sessions", RequiresSession=True, LockDuration="PT5M"),
     queue("brief-sessions", RequiresSession=True, LockDuration=BRIEF),
     queue("detecting", RequiresDuplicateDetection=True),
 ]
