@@ -205,7 +205,9 @@ fn read_sender(mut fields: Fields<'_>, environment: Environment<'_>) -> Option<R
         .map_or_else(|| Some(DeliveryConfig::default()), |node| delivery::read(&node));
     let routes = fields.required("routes");
     let has_routes = routes.is_some();
-    let routes = routes.and_then(|node| route::read_all(&node, &general));
+    let routes = routes.and_then(|node| {
+        route::read_all(&node, &general, header_mode.unwrap_or(HeaderMode::Pause))
+    });
     general.report_missing(&fields, has_routes);
     fields.finish();
     Some(Role::Sender(Rc::new(Sender {

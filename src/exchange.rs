@@ -2,6 +2,7 @@
 
 mod dry_run;
 mod forwarding;
+mod hold;
 mod prepare;
 mod replies;
 mod report;
@@ -38,6 +39,8 @@ pub enum Step {
     Pass,
     /// Hold it: there is more to come.
     Wait,
+    /// The same, once its headers are changed; when they cannot be, tell [`Exchange::failed`].
+    Change(Forwarding),
     /// Hand the lookup to delivery, and hold the request.
     Inquire(Inquiry),
     /// Hand the message to delivery, and hold the request.
@@ -106,21 +109,6 @@ impl Exchange {
             Some(fault) => self.finish(fault),
             None if large => self.finish(self.too_large()),
             None => self.hold(),
-        }
-    }
-
-    /// Keeps what the route may read of a request, if there is room for it.
-    fn hold(&mut self) -> Step {
-        let State::Receiving(request) = &mut self.state else { return self.idle() };
-        if let Some(route) = self.sender.routes.get(request.route) {
-            request.headers = request.headers.only(&route.headers);
-        }
-        match self.buffer.reserve(request.size()) {
-            Some(share) => {
-                request.share = Some(share);
-                Step::Wait
-            }
-            None => self.finish(self.overloaded()),
         }
     }
 
@@ -254,7 +242,10 @@ impl Exchange {
         let ready = match (ready, &route.forward) {
             (Some(Ready::Forward(headers)), Some(forward)) => {
                 if let Some(unsent) = forwards(forward, &settlement.outcome) {
-                    let headers = Forwarding::new(forward, headers, &request.tracking_id, unsent);
+                    let headers = match forward.early {
+                        true => Forwarding::default(),
+                        false => Forwarding::new(forward, headers, &request.tracking_id, unsent),
+                    };
                     let report = request.settled("forwarded", settlement);
                     self.state = State::Forwarding(request);
                     return Step::Forward(headers, report);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::HeaderMode;
 use super::node::Node;
 use super::template::read_template;
 use crate::template::{Names, Template};
@@ -12,6 +13,9 @@ use crate::text::{is_token, is_visible_ascii};
 pub struct Forward {
     /// What becomes of a request whose message could not be sent.
     pub on_failure: OnFailure,
+    /// Whether the request is changed when its headers are here, before it is complete: Envoy lets
+    /// no filter change it that has told Envoy to continue.
+    pub early: bool,
     /// Names in lower case, with what is set; a client's own headers of these names are removed.
     pub headers: Vec<(String, Template)>,
 }
@@ -54,16 +58,26 @@ impl Forward {
     }
 }
 
-/// Reads it; `names` are those of the route's message.
-pub(super) fn read(node: &Node<'_>, names: &Names) -> Option<Forward> {
+/// Reads it; `names` are those of what it may say of the request.
+pub(super) fn read(node: &Node<'_>, names: &Names, mode: HeaderMode) -> Option<Forward> {
+    let early = mode == HeaderMode::Continue;
     let mut fields = node.fields()?;
     let on_failure = fields.optional("on_failure").map_or(Some(OnFailure::Reply), |node| {
-        node.choice(&[("reply", OnFailure::Reply), ("forward", OnFailure::Forward)])
+        let choice =
+            node.choice(&[("reply", OnFailure::Reply), ("forward", OnFailure::Forward)])?;
+        if early && choice == OnFailure::Forward {
+            node.error(
+                "needs header_mode pause: with continue Envoy lets no request be marked after its \
+                 headers",
+            );
+            return None;
+        }
+        Some(choice)
     });
     let headers =
         fields.optional("headers").map_or(Some(vec![]), |node| read_headers(&node, names));
     fields.finish();
-    Some(Forward { on_failure: on_failure?, headers: headers? })
+    Some(Forward { on_failure: on_failure?, early, headers: headers? })
 }
 
 fn read_headers(node: &Node<'_>, names: &Names) -> Option<Vec<(String, Template)>> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use super::HeaderMode;
 use super::destination::{Destination, General};
 use super::dry_run::{self, DryRun};
 use super::fallback;
@@ -54,12 +55,16 @@ pub enum Action {
     Send(Box<Send>, Rc<Destination>),
 }
 
-pub(super) fn read_all(node: &Node<'_>, general: &General<'_>) -> Option<Vec<Route>> {
+pub(super) fn read_all(
+    node: &Node<'_>,
+    general: &General<'_>,
+    mode: HeaderMode,
+) -> Option<Vec<Route>> {
     let nodes = read_list(node)?;
     let mut names = BTreeSet::new();
     let mut routes = Vec::with_capacity(nodes.len());
     for node in &nodes {
-        routes.push(read(node, &mut names, general));
+        routes.push(read(node, &mut names, general, mode));
     }
     routes.into_iter().collect()
 }
@@ -109,6 +114,7 @@ fn read<'a>(
     node: &Node<'a>,
     taken: &mut BTreeSet<&'a str>,
     general: &General<'_>,
+    mode: HeaderMode,
 ) -> Option<Route> {
     let mut fields = node.fields()?;
     let name = fields.required("name").and_then(|node| read_name(&node, taken));
@@ -161,9 +167,13 @@ fn read<'a>(
             None
         }
         (Some(node), _) => {
-            let with_message = Names::new(captures, true, false).with_message();
-            let forward = forward::read(&node, &with_message);
-            names.add(&with_message);
+            // With continue it is made before there is a body and a message.
+            let own = match mode {
+                HeaderMode::Continue => Names::new(captures, false, false),
+                HeaderMode::Pause => Names::new(captures, true, false).with_message(),
+            };
+            let forward = forward::read(&node, &own, mode);
+            names.add(&own);
             forward.map(Some)
         }
     };

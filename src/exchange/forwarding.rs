@@ -29,7 +29,7 @@ impl Ready {
 
 /// What is changed of a request before it goes on: a client that names these headers itself is not
 /// believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
     /// Headers to remove, in lower case.
     pub removed: Vec<String>,
@@ -54,6 +54,12 @@ pub(super) fn headers(forward: &Forward, scope: &Scope<'_>) -> Result<Vec<Header
 }
 
 impl Forwarding {
+    /// What is changed when the headers are here, before there is a message.
+    pub(super) fn early(forward: &Forward, scope: &Scope<'_>) -> Result<Self, Unsendable> {
+        let added = headers(forward, scope)?;
+        Ok(Self::new(forward, added, scope.tracking_id, None))
+    }
+
     /// With what the route adds; `unsent` is why the message was not stored.
     pub(super) fn new(
         forward: &Forward,

@@ -26,6 +26,7 @@ pub(super) fn message(
     let (entity, mut message) = compose(send, &scope)?;
     let ready = match &route.forward {
         None => Ready::Reply(reply::accepted(&route.reply, &scope)?),
+        Some(forward) if forward.early => Ready::Forward(vec![]),
         Some(forward) => {
             scope.message_id = Some(&message.broker.message_id);
             Ready::Forward(forwarding::headers(forward, &scope)?)

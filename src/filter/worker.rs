@@ -86,7 +86,15 @@ impl Worker {
         if !matches!(step, Step::Pass) {
             self.exchanges.borrow_mut().insert(stream, exchange);
         }
-        step
+        let Step::Change(forwarding) = step else { return step };
+        match host::change_headers(&forwarding) {
+            Ok(()) => Step::Wait,
+            Err(status) => {
+                let cause = format!("Envoy did not let the request be changed: status {status}");
+                let failure = Failure::new(Reason::Misconfigured, cause);
+                self.tell(stream, |exchange| exchange.failed(failure))
+            }
+        }
     }
 
     /// More of a request's body is here.

@@ -72,6 +72,7 @@ pub(crate) fn settlement(outcome: Outcome) -> Settlement {
 /// What an event may lead to.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Kind {
+    Change,
     Forward,
     Inquire,
     Pass,
@@ -82,6 +83,7 @@ pub(crate) enum Kind {
 
 pub(crate) fn kind(step: &Step) -> Kind {
     match step {
+        Step::Change(_) => Kind::Change,
         Step::Forward(..) => Kind::Forward,
         Step::Inquire(_) => Kind::Inquire,
         Step::Pass => Kind::Pass,

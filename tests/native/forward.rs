@@ -227,6 +227,46 @@ fn a_dry_run_shows_what_the_backend_would_get() {
     assert_eq!(body.get("reply"), None);
 }
 
+/// With header_mode continue Envoy lets a request be changed with its headers alone.
+#[test]
+fn what_cannot_be_changed_later_is_changed_at_once() {
+    let early = |forward: Json| {
+        let route = json!({"name": "a", "match": {"path": "/orders"}, "send": {"queue": "a"},
+                           "forward": forward});
+        sender(json!({}), json!({}), json!({"header_mode": "continue", "routes": [route]}))
+    };
+    let headers = json!({"x-of": "${request.headers['x-user']}"});
+    let mut exchange = Exchange::new(early(json!({"headers": headers})), buffer(), random);
+    let Step::Change(forwarding) = exchange.headers_arrived(request(&[("x-user", b"alice")]))
+    else {
+        panic!("nothing is changed")
+    };
+    assert_eq!(forwarding.removed, ["x-tracking-id", "x-service-bus-outcome", "x-of"]);
+    assert_eq!(forwarding.added, added(&[("x-of", "alice"), ("x-tracking-id", UUID)]));
+    assert_eq!(kind(&end(&mut exchange)), Kind::Send);
+    let (later, report) = forwarded(accepted(&mut exchange));
+    assert_eq!((later, report.outcome), (Forwarding::default(), "forwarded"));
+
+    let mut exchange = Exchange::new(early(json!({"headers": headers})), buffer(), random);
+    let step = exchange.headers_arrived(request(&[("x-user", b"\xff")]));
+    assert_eq!(kind(&step), Kind::Reply(400));
+
+    let mistakes = [
+        (json!({"on_failure": "forward"}), "on_failure: needs header_mode pause"),
+        (json!({"headers": {"x-a": "${message.id}"}}), "headers.x-a: at offset 2: `message` is"),
+        (
+            json!({"headers": {"x-a": "${request.json.a}"}}),
+            "headers.x-a: at offset 2: `request.json`",
+        ),
+    ];
+    for (forward, message) in mistakes {
+        let mut config = with("/routes/0/forward", forward);
+        config["header_mode"] = json!("continue");
+        let expected = format!("routes[0].forward.{message}");
+        assert!(error(&config).starts_with(&expected), "{}", error(&config));
+    }
+}
+
 #[test]
 fn mistakes_name_their_place() {
     let cases = [

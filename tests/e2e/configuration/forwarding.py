@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from configuration.gateway import GatewayConfiguration
 from configuration.header_modes import hold_by
 
@@ -37,6 +39,12 @@ ROUTES: list[dict] = [
 
 def forwarding(configuration: GatewayConfiguration, mode: str, port: int) -> GatewayConfiguration:
     """Lets requests of the routes above go on to a backend at a port."""
-    configuration.add_plugin_routes(ROUTES).pass_to(port)
+    routes = copy.deepcopy(ROUTES)
+    if mode == "buffer":
+        # What is changed with the headers cannot name the message, nor mark what goes on unsent.
+        routes = [route for route in routes if "on_failure" not in route["forward"]]
+        for route in routes:
+            del route["forward"]["headers"]["x-message-id"]
+    configuration.add_plugin_routes(routes).pass_to(port)
     hold_by(mode, configuration, MOST_BYTES)
     return configuration

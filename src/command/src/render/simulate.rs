@@ -45,7 +45,7 @@ pub(super) fn simulate(sender: &Rc<Sender>, request: Request, world: World) -> O
     let mut delivery = Delivery::new(Rc::clone(sender), Rc::new(Alone::default()), 1);
     let mut exchange = Exchange::new(Rc::clone(sender), Rc::clone(delivery.buffer()), random);
     let mut step = exchange.headers_arrived(request.headers);
-    if matches!(step, Step::Wait) {
+    if matches!(step, Step::Wait | Step::Change(_)) {
         step = exchange.body_grew(request.body.len());
     }
     if matches!(step, Step::Wait) {
@@ -58,7 +58,7 @@ pub(super) fn simulate(sender: &Rc<Sender>, request: Request, world: World) -> O
             return Some(Simulated::Answered { route: report.route, reply });
         }
         // A request goes on after its message alone.
-        Step::Wait | Step::Forward(..) => return None,
+        Step::Wait | Step::Change(_) | Step::Forward(..) => return None,
         Step::Send(submission) => {
             let success = Success::Message(submission.clone());
             delivery.submit(STREAM, submission, world.now);
