@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +18,8 @@ from configuration.gateway import GatewayConfiguration
 from contract import assert_accepted, assert_refused
 from processes.emulator import Emulator
 from processes.envoy import Envoy
+from servers.incoming import Incoming, Reader
+from servers.upstream import Upstream
 
 OF_SESSIONS = {
     "name": "sessions",
@@ -119,20 +124,36 @@ def test_a_quiet_route_pays_nothing(batching: Envoy, emulator: Emulator) -> None
     assert {request["form"] for request in emulator.requests()} == {"single"}
 
 
-def test_messages_of_a_refused_batch_go_one_by_one(batching: Envoy, emulator: Emulator) -> None:
-    with waiting(batching, emulator, plain(*[b"x"] * 5)) as clients:
-        # The first is held already: these are for the batch, and for the first of its messages.
-        emulator.arm({"status": 400}, operation="send", count=2)
-        answers = [client.answer() for client in clients]
-    statuses = sorted(answer.status for answer in answers)
-    assert statuses == [202, 202, 202, 202, 503]
-    refused = next(answer for answer in answers if answer.status == 503)
-    identifier = assert_refused(refused, "message_rejected")
-    forms = [request["form"] for request in emulator.requests()]
-    assert forms == ["single", "batch", "single", "single", "single", "single"]
-    stored = emulator.stored("load").messages
-    assert len(stored) == 4
-    assert identifier not in stored
+def test_of_a_refused_batch_the_bad_message_fails_alone(
+    launch, with_batches: GatewayConfiguration, broker: Upstream
+) -> None:
+    go_on = threading.Event()
+
+    def script(connection: socket.socket, request: Incoming, reader: Reader) -> bool:
+        assert reader.body(request)
+        go_on.wait()
+        line = "400 Bad Request" if b"poison" in request.body else "201 Created"
+        connection.sendall(f"HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n".encode())
+        return True
+
+    broker.script = script
+    gateway: Envoy = launch(copy.deepcopy(with_batches).send_to(broker.port), concurrency=1)
+    bodies = [b"first", *[b"x"] * 5, b"poison", *[b"x"] * 2]
+    with ExitStack() as stack:
+        clients = [stack.enter_context(http1.Connection(gateway.port)) for _ in bodies]
+        for client, body in zip(clients, bodies, strict=True):
+            client.send(http1.head("POST", "/load", [("content-length", str(len(body)))]) + body)
+            gateway.wait_until(lambda: len(broker.requests) == 1, "first message")
+        active = "http.gateway.downstream_rq_active$"
+        gateway.wait_until(lambda: sum(gateway.stats(active).values()) == 9, "all messages")
+        go_on.set()
+        answers = dict(zip(bodies, [client.answer() for client in clients], strict=True))
+    refused = answers.pop(b"poison")
+    assert_refused(refused, "message_rejected")
+    for answer in answers.values():
+        assert_accepted(answer)
+    # The first, the batch of eight, and two for each of three halvings.
+    assert len(broker.requests) == 8
 
 
 def test_sessions_travel_apart(batching: Envoy, emulator: Emulator) -> None:
