@@ -5,7 +5,6 @@ mod credentials;
 mod delivery;
 mod destination;
 mod dry_run;
-mod duration;
 mod error;
 mod fallback;
 mod forward;
@@ -20,25 +19,14 @@ mod send;
 mod template;
 mod token_request;
 
+use crate::delivery::DeliveryConfig;
+use crate::delivery::{Gate, HeaderMode, Sender};
 use std::rc::Rc;
 
-pub use broker_properties::{BrokerConfig, Lifetime, Schedule, ScheduleConfig};
 pub use credentials::Environment;
-pub use delivery::{BatchConfig, BreakerConfig, DeliveryConfig, RetryConfig};
-pub use destination::Destination;
-pub use dry_run::DryRun;
-pub use duration::parse as parse_duration;
 pub use error::{ConfigError, ConfigErrors, Warning};
-pub use fallback::Fallback;
-pub use forward::{Forward, OUTCOME, OnFailure, TRACKING_ID};
-pub use forward_headers::ForwardedHeader;
-pub use lookup::Lookup;
-pub use reply::{FailureReply, ReplyConfig};
-pub use route::{Action, Route};
-pub use send::{Entity, EntityConfig, Payload, PropertyConfig, Send};
 
 use crate::limits;
-use crate::matching::Match;
 use destination::General;
 use error::Findings;
 use json::Json;
@@ -60,58 +48,6 @@ pub enum Role {
     Gate(Gate),
     /// Sends matched requests to Service Bus.
     Sender(Rc<Sender>),
-}
-
-/// The routes that a gate holds.
-#[derive(Debug)]
-pub struct Gate {
-    /// One per route.
-    pub matches: Vec<Match>,
-}
-
-/// All that a sender needs.
-#[derive(Debug)]
-pub struct Sender {
-    /// What the headers callback returns for a matched request with a body.
-    pub header_mode: HeaderMode,
-    /// Largest request body in bytes.
-    pub max_body_bytes: usize,
-    /// Whether each answer leaves what became of it in Envoy's filter state, for access logs.
-    pub filter_state: bool,
-    /// Where `jwt_authn` leaves the claims in its dynamic metadata; absent, at a usual key.
-    pub jwt_payload_key: Option<String>,
-    /// Timeouts and bounds of sending.
-    pub delivery: DeliveryConfig,
-    /// First match wins.
-    pub routes: Vec<Route>,
-}
-
-impl Sender {
-    /// Each destination that a message may go to, once.
-    pub fn destinations(&self) -> Vec<Rc<Destination>> {
-        let mut all: Vec<Rc<Destination>> = vec![];
-        let mut add = |one: &Rc<Destination>| {
-            if !all.iter().any(|known| Rc::ptr_eq(known, one)) {
-                all.push(Rc::clone(one));
-            }
-        };
-        for route in &self.routes {
-            if let Action::Send(send, destination) = &route.action {
-                add(destination);
-                send.fallback.iter().for_each(|fallback| add(&fallback.destination));
-            }
-        }
-        all
-    }
-}
-
-/// What the headers callback returns for a matched request whose body is still to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderMode {
-    /// Pause: needs `allow_on_headers_stop_iteration: true`.
-    Pause,
-    /// Continue: something after this filter must hold the headers.
-    Continue,
 }
 
 impl Config {

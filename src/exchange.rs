@@ -14,12 +14,14 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::buffer::{Buffer, Share};
-use crate::config::{Action, Entity, Route, Sender};
+use crate::delivery::Sender;
 use crate::delivery::{Inquiry, Submission};
 use crate::http::{Headers, header};
+use crate::message::Entity;
 use crate::message::Outgoing;
 use crate::outcome::{Failure, Outcome, Reason, Served, Settlement};
 use crate::reply::Reply;
+use crate::route::{Action, Route};
 use crate::template::{Attributes, Needs, Random};
 use crate::time::Time;
 pub use forwarding::Forwarding;
@@ -149,7 +151,7 @@ impl Exchange {
                         }
                         self.advance(|request| State::Sending(request, Box::new(ready)));
                         let destination = Rc::clone(destination);
-                        let fallback = send.fallback.clone();
+                        let fallback = route.fallback.clone();
                         Step::Send(Submission { destination, entity, message, fallback })
                     }
                     Err(unsendable) => self.finish(failure(&unsendable)),

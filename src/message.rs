@@ -2,6 +2,7 @@
 
 mod broker_properties;
 mod compose;
+mod config;
 mod property;
 mod wire;
 
@@ -11,6 +12,11 @@ use crate::limits;
 use crate::template::{EvalError, TreeError};
 pub use broker_properties::{BrokerProperties, TextProperty, http_date, time_span};
 pub use compose::{READ_HEADERS, compose};
+pub(crate) use config::LIVES;
+pub use config::{
+    BrokerConfig, Entity, EntityConfig, ForwardedHeader, Lifetime, Payload, PropertyConfig,
+    Schedule, ScheduleConfig, Send,
+};
 pub use property::{Property, Value, travels_in_batch_only};
 pub(crate) use wire::check_content_type;
 pub use wire::{BATCH_CONTENT_TYPE, Form, Outgoing, Packed, batch_headers};

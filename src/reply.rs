@@ -1,19 +1,20 @@
 //! What the client is told.
 
 mod body;
+mod config;
 
 use std::borrow::Cow;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
-use crate::config::{FailureReply, ReplyConfig};
 use crate::http::{Header, Headers, header};
 use crate::message::{Unsendable, ValueFault};
 use crate::outcome::{Failure, Reason};
 use crate::template::{Absent, Attributes, Scope, Template};
 use crate::text::is_visible_ascii;
 pub use body::is_json;
+pub use config::{FailureReply, ReplyConfig};
 
 /// An answer to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,12 +1,9 @@
 //! The `broker_properties` of a route.
 
-use std::ops::RangeInclusive;
-use std::time::Duration;
-
-use chrono::DateTime;
+use crate::message::LIVES;
+use crate::message::{BrokerConfig, Lifetime, Schedule, ScheduleConfig};
 
 use super::delivery::read_duration;
-use super::duration;
 use super::json::Json;
 use super::node::Node;
 use super::send::read_content_type;
@@ -14,86 +11,6 @@ use super::template::read_template;
 use crate::limits;
 use crate::message::TextProperty;
 use crate::template::{Names, Template};
-
-/// What a route sets; each at most once.
-#[derive(Debug, Default)]
-pub struct BrokerConfig {
-    /// Absent, it is the tracking id.
-    pub message_id: Option<Template>,
-    /// Texts.
-    pub texts: Vec<(TextProperty, Template)>,
-    /// Life of a message.
-    pub time_to_live: Option<Lifetime>,
-    /// When a message appears.
-    pub scheduled_enqueue_time: Option<ScheduleConfig>,
-    /// Moves to the route's content type.
-    pub(super) content_type: Option<Template>,
-}
-
-/// Life of a message.
-#[derive(Debug)]
-pub enum Lifetime {
-    /// Computed: a duration as text, or a number of seconds.
-    Computed(Template),
-    /// The same for all messages.
-    Fixed(Duration),
-}
-
-/// When a message appears.
-#[derive(Debug)]
-pub enum ScheduleConfig {
-    /// Computed: a text as in the configuration.
-    Computed(Template),
-    /// The same for all messages.
-    Fixed(Schedule),
-}
-
-/// When a scheduled message appears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schedule {
-    /// At a time since the Unix epoch.
-    At(Duration),
-    /// So long after the request.
-    After(Duration),
-}
-
-impl Schedule {
-    /// Reads a delay such as `+10m`, or a time in RFC 3339 or RFC 1123.
-    pub fn parse(text: &str) -> Option<Self> {
-        if let Some(delay) = text.strip_prefix('+') {
-            return duration::parse(delay).map(Self::After);
-        }
-        let date = DateTime::parse_from_rfc3339(text)
-            .or_else(|_| DateTime::parse_from_rfc2822(text))
-            .ok()?;
-        let seconds = u64::try_from(date.timestamp()).ok()?;
-        Some(Self::At(Duration::new(seconds, date.timestamp_subsec_nanos())))
-    }
-
-    /// The time of a message that is sent now.
-    pub fn time(self, now: Duration) -> Duration {
-        match self {
-            Self::At(time) => time,
-            Self::After(delay) => now.saturating_add(delay),
-        }
-    }
-}
-
-impl Lifetime {
-    /// Reads a duration such as `30s`.
-    pub fn parse(text: &str) -> Option<Duration> {
-        duration::parse(text).filter(|life| LIVES.contains(life))
-    }
-
-    /// Reads a number of seconds.
-    pub fn from_seconds(seconds: f64) -> Option<Duration> {
-        Duration::try_from_secs_f64(seconds).ok().filter(|life| LIVES.contains(life))
-    }
-}
-
-/// A second is Service Bus's shortest, the longest .NET `TimeSpan` its longest, in whole days.
-const LIVES: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(10_675_199 * 86_400);
 
 const READ_ONLY: [&str; 9] = [
     "DeadLetterSource",

@@ -1,5 +1,6 @@
 //! The `credentials` section.
 
+use crate::route::Bound;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,20 +25,6 @@ impl fmt::Debug for Environment<'_> {
             Self::Known(_) => "Known",
             Self::Unknown => "Unknown",
         })
-    }
-}
-
-/// Credentials with what they are bound to, where there is such a bound.
-#[derive(Debug)]
-pub(super) struct Read {
-    pub(super) credentials: Rc<Credentials>,
-    pub(super) host: Option<String>,
-    pub(super) entity_path: Option<String>,
-}
-
-impl From<Credentials> for Read {
-    fn from(credentials: Credentials) -> Self {
-        Self { credentials: Rc::new(credentials), host: None, entity_path: None }
     }
 }
 
@@ -72,7 +59,7 @@ pub(super) fn read(
     node: &Node<'_>,
     namespace: Option<&str>,
     environment: Environment<'_>,
-) -> Option<Read> {
+) -> Option<Bound> {
     let mut fields = node.fields_secretly()?;
     let sas = fields.optional("sas");
     let connection_string = fields.optional("connection_string");
@@ -97,7 +84,7 @@ pub(super) fn read(
         return Some(Credentials::Fetched(Rc::new(request)).into());
     }
     if let Some(node) = sas {
-        return read_sas(&node, environment).map(Read::from);
+        return read_sas(&node, environment).map(Bound::from);
     }
     if let Some(node) = connection_string {
         return read_connection_string(&node, namespace, environment);
@@ -145,7 +132,7 @@ fn read_connection_string(
     node: &Node<'_>,
     namespace: Option<&str>,
     environment: Environment<'_>,
-) -> Option<Read> {
+) -> Option<Bound> {
     let text = match read_secret(node, environment)? {
         Found::Secret(text) => text,
         // Most have a key.
@@ -178,7 +165,7 @@ fn read_connection_string(
         Endpoint::Signature(signature) => Credentials::Signature(Rc::new(signature)),
     };
     let credentials = Rc::new(credentials);
-    Some(Read { credentials, host: Some(read.host), entity_path: read.entity_path })
+    Some(Bound { credentials, host: Some(read.host), entity_path: read.entity_path })
 }
 
 pub(super) fn read_secret(node: &Node<'_>, environment: Environment<'_>) -> Option<Found> {

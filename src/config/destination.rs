@@ -1,28 +1,16 @@
 //! Where messages go: namespace, cluster and credentials, for all routes or for one.
 
+use crate::route::{Bound, Destination};
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::credentials::{self, Environment, Read};
+use super::credentials::{self, Environment};
 use super::node::{Fields, Node};
-use crate::credentials::Credentials;
-
-/// A Service Bus namespace, the way to it, and who signs.
-#[derive(Debug)]
-pub struct Destination {
-    /// Host that is signed and sent as `:authority`.
-    pub namespace: Rc<str>,
-    /// Envoy cluster of the callout.
-    pub cluster: Rc<str>,
-    /// Who signs.
-    pub credentials: Rc<Credentials>,
-    read: Rc<Read>,
-}
 
 impl Destination {
     /// The only entity that the credentials open, where there is such a bound.
     pub(super) fn only_entity(&self) -> Option<&str> {
-        self.read.entity_path.as_deref()
+        self.bound.entity_path.as_deref()
     }
 
     /// The destination with what `fields` say in place of its own parts; itself when they say
@@ -39,7 +27,7 @@ impl Destination {
         let parts = Parts {
             namespace: Some(self.namespace.to_string()),
             cluster: Some(self.cluster.to_string()),
-            credentials: Some(Rc::clone(&self.read)),
+            credentials: Some(Rc::clone(&self.bound)),
         };
         parts.overlaid(nodes, environment)?.join()
     }
@@ -50,7 +38,7 @@ impl Destination {
 struct Parts {
     namespace: Option<String>,
     cluster: Option<String>,
-    credentials: Option<Rc<Read>>,
+    credentials: Option<Rc<Bound>>,
 }
 
 impl Parts {
@@ -98,7 +86,7 @@ impl Parts {
             namespace: self.namespace.as_deref()?.into(),
             cluster: self.cluster.as_deref()?.into(),
             credentials: Rc::clone(&read.credentials),
-            read: Rc::clone(read),
+            bound: Rc::clone(read),
         }))
     }
 }

@@ -1,22 +1,12 @@
 //! The `fallback` of a route: where its messages go when they cannot go where they should.
 
+use crate::message::EntityConfig;
+use crate::route::{Destination, Fallback};
 use std::rc::Rc;
 
 use super::credentials::Environment;
-use super::destination::Destination;
 use super::node::Node;
-use super::send::{Entity, EntityConfig, read_entity_path};
-
-/// A second destination.
-#[derive(Debug)]
-pub struct Fallback {
-    /// Namespace, cluster and credentials.
-    pub destination: Rc<Destination>,
-    /// Queue or topic; the message's own, when absent.
-    pub entity: Option<Rc<Entity>>,
-    /// Whether it is also taken when the first may have stored the message.
-    pub allow_duplicates: bool,
-}
+use super::send::read_entity_path;
 
 /// Reads the fallback of a route that sends to `entity` at `destination`; what it leaves out is
 /// the route's.

@@ -2,37 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::HeaderMode;
 use super::node::Node;
 use super::template::read_template;
+use crate::delivery::HeaderMode;
+use crate::route::{Forward, OUTCOME, OnFailure, TRACKING_ID};
 use crate::template::{Names, Template};
 use crate::text::{is_token, is_visible_ascii};
-
-/// What the backend gets.
-#[derive(Debug)]
-pub struct Forward {
-    /// What becomes of a request whose message could not be sent.
-    pub on_failure: OnFailure,
-    /// Whether the request is changed when its headers are here, before it is complete: Envoy lets
-    /// no filter change it that has told Envoy to continue.
-    pub early: bool,
-    /// Names in lower case, with what is set; a client's own headers of these names are removed.
-    pub headers: Vec<(String, Template)>,
-}
-
-/// What becomes of a request whose message could not be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFailure {
-    /// It is answered as without `forward`.
-    Reply,
-    /// It goes on unsent, with the reason in `x-service-bus-outcome`.
-    Forward,
-}
-
-/// The header that names the request's id.
-pub const TRACKING_ID: &str = "x-tracking-id";
-/// The header that says why a request goes on unsent.
-pub const OUTCOME: &str = "x-service-bus-outcome";
 
 /// Headers that are ours, or that say how the request is framed and where it goes.
 const NOT_SET: [&str; 12] = [
@@ -49,14 +24,6 @@ const NOT_SET: [&str; 12] = [
     OUTCOME,
     TRACKING_ID,
 ];
-
-impl Forward {
-    /// Headers that a client may not set on a request to the backend.
-    pub fn removed(&self) -> impl Iterator<Item = &str> {
-        let own = self.headers.iter().map(|(name, _)| name.as_str());
-        [TRACKING_ID, OUTCOME].into_iter().chain(own)
-    }
-}
 
 /// Reads it; `names` are those of what it may say of the request.
 pub(super) fn read(node: &Node<'_>, names: &Names, mode: HeaderMode) -> Option<Forward> {

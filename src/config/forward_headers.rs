@@ -1,19 +1,11 @@
 //! The `forward_headers` of a message: request headers that become properties.
 
+use crate::message::ForwardedHeader;
 use std::collections::BTreeSet;
 
 use super::node::Node;
 use super::send::read_property_name;
 use crate::text::is_token;
-
-/// A request header that becomes a property.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForwardedHeader {
-    /// In lower case.
-    pub header: String,
-    /// The property's name.
-    pub property: String,
-}
 
 /// Headers that say who the client is.
 const CREDENTIALS: [&str; 9] = [

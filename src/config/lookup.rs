@@ -1,5 +1,6 @@
 //! The `lookup` section of a route: a GET whose answer becomes the reply.
 
+use crate::route::Lookup;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,19 +9,6 @@ use super::node::Node;
 use super::template::read_template;
 use crate::template::{Names, Template};
 use crate::text::is_visible_ascii;
-
-/// A GET of another cluster.
-#[derive(Debug)]
-pub struct Lookup {
-    /// Envoy cluster of the callout.
-    pub cluster: Rc<str>,
-    /// `:authority`.
-    pub authority: Rc<str>,
-    /// `:path`; what expressions insert is percent-encoded.
-    pub path: Template,
-    /// What the callout may take.
-    pub timeout: Duration,
-}
 
 pub(super) fn read(node: &Node<'_>, names: &Names) -> Option<Lookup> {
     let mut fields = node.fields()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::node::{Fields, Node};
-use crate::matching::{HostMatch, Match, PathMatch, Segment, without_root};
+use crate::route::{HostMatch, Match, PathMatch, Segment, without_root};
 use crate::text::is_token;
 
 pub(super) fn read_name<'a>(node: &Node<'a>, names: &mut BTreeSet<&'a str>) -> Option<&'a str> {

@@ -1,59 +1,24 @@
 //! The `routes` section: which requests, what is sent or looked up, what is answered.
 
+use crate::reply::ReplyConfig;
+use crate::route::{Action, DryRun, Route};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::HeaderMode;
-use super::destination::{Destination, General};
-use super::dry_run::{self, DryRun};
+use super::destination::General;
+use super::dry_run;
 use super::fallback;
-use super::forward::{self, Forward};
-use super::lookup::{self, Lookup};
+use super::forward;
+use super::lookup;
 use super::matches::{read_match, read_name};
 use super::node::Node;
-use super::reply::{self, ReplyConfig};
-use super::send::{self, Send};
+use super::reply;
+use super::send;
+use crate::delivery::HeaderMode;
 use crate::http::HeaderNames;
-use crate::matching::{Match, PathMatch, Segment};
 use crate::message::READ_HEADERS;
-use crate::template::{Names, Needs};
-
-/// What happens to the requests that match.
-#[derive(Debug)]
-pub struct Route {
-    /// Unique among the routes.
-    pub name: String,
-    /// Which requests.
-    pub matches: Match,
-    /// What is done with them.
-    pub action: Action,
-    /// Whether and how its requests go on to the backend once their message is stored.
-    pub forward: Option<Forward>,
-    /// The answer when that has succeeded, and changed answers to failures.
-    pub reply: ReplyConfig,
-    /// Whose messages are shown instead of sent.
-    pub dry_run: Option<DryRun>,
-    /// What the expressions need beyond headers and body.
-    pub needs: Needs,
-    /// The headers of a request that are read after its route is known.
-    pub headers: HeaderNames,
-}
-
-impl Route {
-    /// Whether its messages may go to a second destination.
-    pub fn has_fallback(&self) -> bool {
-        matches!(&self.action, Action::Send(send, _) if send.fallback.is_some())
-    }
-}
-
-/// What is done with a request.
-#[derive(Debug)]
-pub enum Action {
-    /// It is asked of another cluster.
-    Lookup(Lookup),
-    /// It becomes a message.
-    Send(Box<Send>, Rc<Destination>),
-}
+use crate::route::{Match, PathMatch, Segment};
+use crate::template::Names;
 
 pub(super) fn read_all(
     node: &Node<'_>,
@@ -133,15 +98,16 @@ fn read<'a>(
     }
     let dry_run =
         dry_run.map_or(Some(None), |node| dry_run::read(&node, general.environment()).map(Some));
+    let mut second = None;
     let action = match (send, lookup) {
         (Some(send), None) => {
             let only = destination.as_ref().and_then(|destination| destination.only_entity());
             let send = send::read(&send, &names, only);
-            send.zip(destination).and_then(|(mut send, destination)| {
+            send.zip(destination).and_then(|(send, destination)| {
                 if let Some(node) = fallback {
                     let environment = general.environment();
                     let read = fallback::read(&node, &destination, &send.entity, environment)?;
-                    send.fallback = Some(Rc::new(read));
+                    second = Some(Rc::new(read));
                 }
                 Some(Action::Send(Box::new(send), destination))
             })
@@ -197,6 +163,7 @@ fn read<'a>(
         matches: matches?,
         headers: headers(&names, &action, dry_run.as_ref()),
         action,
+        fallback: second,
         forward: forward?,
         reply: reply?,
         dry_run,

@@ -1,84 +1,17 @@
 //! The `send` section of a route: the message.
 
+use crate::message::{BrokerConfig, Entity, EntityConfig, Payload, PropertyConfig, Send};
 use std::rc::Rc;
 
-use super::broker_properties::{self, BrokerConfig};
-use super::fallback::Fallback;
-use super::forward_headers::{self, ForwardedHeader};
+use super::broker_properties;
+use super::forward_headers;
 use super::json::Json;
 use super::node::{Fields, Node};
 use super::template::{read_template, read_tree};
 use crate::limits;
 use crate::message::{ContentTypeFault, Value, check_content_type};
-use crate::template::{Names, Template, Tree};
+use crate::template::{Names, Template};
 use crate::text::percent_encode;
-
-/// The message of a route.
-#[derive(Debug)]
-pub struct Send {
-    /// Where it goes.
-    pub entity: EntityConfig,
-    /// Its body.
-    pub payload: Payload,
-    /// Its content type; the request's, when absent.
-    pub content_type: Option<Template>,
-    /// Predefined properties.
-    pub broker_properties: BrokerConfig,
-    /// The operator's properties.
-    pub properties: Vec<(String, PropertyConfig)>,
-    /// Request headers that become properties.
-    pub forward_headers: Vec<ForwardedHeader>,
-    /// Where it goes when it cannot go to its entity.
-    pub fallback: Option<Rc<Fallback>>,
-}
-
-/// Where the messages of a route go.
-#[derive(Debug)]
-pub enum EntityConfig {
-    /// To one of these, as the request says.
-    Chosen(Template, Vec<Rc<Entity>>),
-    /// All to one.
-    Fixed(Rc<Entity>),
-}
-
-impl EntityConfig {
-    /// Each entity that a message may go to.
-    pub(super) fn all(&self) -> &[Rc<Entity>] {
-        match self {
-            Self::Chosen(_, entities) => entities,
-            Self::Fixed(entity) => std::slice::from_ref(entity),
-        }
-    }
-}
-
-/// A queue or a topic; sends do not tell them apart.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entity {
-    /// The path as Service Bus shows it, such as `eu/orders`.
-    pub path: String,
-    /// `:path` of a send.
-    pub messages_path: Rc<str>,
-}
-
-/// The body of a message.
-#[derive(Debug)]
-pub enum Payload {
-    /// The request's, byte for byte.
-    Body,
-    /// JSON.
-    Json(Tree),
-    /// A text, or the JSON of what its one expression yields.
-    Text(Template),
-}
-
-/// The value of a property.
-#[derive(Debug)]
-pub enum PropertyConfig {
-    /// From the request.
-    Computed(Template),
-    /// The same for all messages.
-    Fixed(Value),
-}
 
 pub(super) fn read(node: &Node<'_>, names: &Names, entity_path: Option<&str>) -> Option<Send> {
     let mut fields = node.fields()?;
@@ -115,7 +48,6 @@ pub(super) fn read(node: &Node<'_>, names: &Names, entity_path: Option<&str>) ->
         broker_properties,
         properties: properties?,
         forward_headers: forward_headers?,
-        fallback: None,
     })
 }
 

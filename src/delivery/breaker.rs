@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::config::{BreakerConfig, Destination};
+use crate::delivery::BreakerConfig;
+use crate::route::Destination;
 use crate::shared::{self, Shared};
 
 /// One worker's hand on the breaker.

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::{Destination, Entity};
 use crate::http::{Callout, DispatchError, Header, header};
+use crate::message::Entity;
 use crate::outcome::{Failure, Reason};
+use crate::route::Destination;
 
 /// A GET whose answer a client waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Destination;
 use crate::credentials::CredentialEvent;
+use crate::route::Destination;
 
 /// Something that no client is told.
 #[derive(Clone, Debug, PartialEq)]

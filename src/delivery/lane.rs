@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::parcel::{Job, Parcel};
 use crate::buffer::Buffer;
-use crate::config::{BatchConfig, Entity};
+use crate::delivery::BatchConfig;
+use crate::message::Entity;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LaneId(u64);

@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::StreamId;
 use super::lane::LaneId;
 use crate::buffer::Share;
-use crate::config::{Entity, Fallback};
 use crate::credentials::Stamp;
 use crate::http::Header;
+use crate::message::Entity;
 use crate::message::{Outgoing, batch_headers};
 use crate::outcome::{Failure, Reason, Served};
+use crate::route::Fallback;
 
 /// A message with what its client was promised.
 #[derive(Debug)]

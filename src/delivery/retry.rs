@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::config::RetryConfig;
+use crate::delivery::RetryConfig;
 
 /// As Envoy's retry budget: so many may always be repeated.
 const ALWAYS: usize = 3;

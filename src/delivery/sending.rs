@@ -10,10 +10,10 @@ use super::parcel::{Job, Parcel};
 use super::verdict::Verdict;
 use super::way::{Way, is_late};
 use super::{AttemptId, Delivery, Event, ParcelId, Purpose, Timer, callout};
-use crate::config::Destination;
 use crate::credentials::{Access, Stamp};
 use crate::http::{Answer, DispatchError};
 use crate::outcome::{Failure, Outcome, Reason, Served, Settlement};
+use crate::route::Destination;
 
 impl Delivery {
     /// The way to a destination.

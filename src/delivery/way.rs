@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::ParcelId;
 use super::breaker::Breaker;
 use super::parcel::Job;
-use crate::config::{DeliveryConfig, Destination};
 use crate::credentials::Signer;
+use crate::delivery::DeliveryConfig;
+use crate::route::Destination;
 use crate::time::Time;
 
 /// One worker's way to a destination.

@@ -5,10 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::forwarding::{Forwarding, Ready};
-use crate::config::{Destination, Entity, Route};
 use crate::http::{Header, header};
+use crate::message::Entity;
 use crate::message::Outgoing;
 use crate::reply::Reply;
+use crate::route::{Destination, Route};
 
 /// The request that Service Bus would get, without a token.
 pub(super) fn request(destination: &Destination, entity: &Entity, message: &Outgoing) -> Value {

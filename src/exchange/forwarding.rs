@@ -1,10 +1,10 @@
 //! A request that goes on to the backend after its message.
 
-use crate::config::{Forward, OUTCOME, OnFailure, TRACKING_ID};
 use crate::http::{Header, header};
 use crate::message::{Unsendable, ValueFault};
 use crate::outcome::{Outcome, Reason};
 use crate::reply::Reply;
+use crate::route::{Forward, OUTCOME, OnFailure, TRACKING_ID};
 use crate::template::Scope;
 use crate::text::is_visible_ascii;
 

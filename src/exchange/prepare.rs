@@ -5,11 +5,13 @@ use std::rc::Rc;
 use super::forwarding::{self, Ready};
 use super::replies::missing;
 use super::request::Request;
-use crate::config::{Entity, Lookup, Payload, Route, Send, Sender};
 use crate::delivery::Inquiry;
+use crate::delivery::Sender;
 use crate::limits;
+use crate::message::{Entity, Payload, Send};
 use crate::message::{Outgoing, Unsendable, ValueFault, compose};
 use crate::reply;
+use crate::route::{Lookup, Route};
 use crate::template::Random;
 
 /// The message, and what follows when it is accepted: what cannot be said then must not be found

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::unsupported;
-use crate::config::Route;
 use crate::http::Found;
 use crate::json;
 use crate::message::{Unsendable, ValueFault};
 use crate::outcome::{Failure, Reason};
 use crate::reply::{self, Reply};
+use crate::route::Route;
 use crate::template::Scope;
 
 pub(super) fn failed(route: &Route, scope: &Scope<'_>, failure: &Failure) -> Reply {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Entity;
+use crate::message::Entity;
 use crate::outcome::{Failure, Served};
 
 /// What log and metrics are told of an answer.

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use super::Report;
 use crate::buffer::Share;
-use crate::config::Entity;
 use crate::http::Headers;
 use crate::limits;
+use crate::message::Entity;
 use crate::outcome::{Failure, Outcome, Reason, Served, Settlement};
 use crate::template::{Attributes, Random, Scope};
 use crate::text::uuid;

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::host;
-use crate::config::{Entity, Sender};
 use crate::delivery::Event;
+use crate::delivery::Sender;
 use crate::exchange::Report;
+use crate::message::Entity;
 use crate::metrics::{Kind, Metric, NamespaceMetric, changes};
 use crate::outcome::Served;
 

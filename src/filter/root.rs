@@ -9,7 +9,8 @@ use proxy_wasm::types::ContextType;
 use super::host;
 use super::stream::{Held, Refused, Sending};
 use super::worker::Worker;
-use crate::config::{Config, Environment, Gate, Role};
+use crate::config::{Config, Environment, Role};
+use crate::delivery::Gate;
 use crate::delivery::StreamId;
 
 /// One worker's part of one plugin instance.

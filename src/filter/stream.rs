@@ -8,8 +8,8 @@ use proxy_wasm::types::Action;
 
 use super::host;
 use super::worker::Worker;
-use crate::config::{Gate, HeaderMode};
 use crate::delivery::StreamId;
+use crate::delivery::{Gate, HeaderMode};
 use crate::exchange::Step;
 use crate::reply;
 

@@ -10,11 +10,11 @@ use super::{
     BrokerProperties, ContentTypeFault, Message, Property, PropertyFault, Unsendable, Value,
     ValueFault,
 };
-use crate::config::{
+use crate::http::Headers;
+use crate::message::{
     BrokerConfig, Entity, EntityConfig, ForwardedHeader, Lifetime, Payload, PropertyConfig,
     Schedule, ScheduleConfig, Send,
 };
-use crate::http::Headers;
 use crate::template::{Absent, Scope, Template};
 
 /// The headers of a request that each message takes something from.

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use envoy_service_bus::config::{Config, Environment, Role, Sender};
+use envoy_service_bus::config::{Config, Environment, Role};
+use envoy_service_bus::delivery::Sender;
 use serde_json::{Value as Json, json};
 
 pub(crate) fn environment(name: &str) -> Option<String> {

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::config::{Action, Sender};
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::delivery::{AttemptId, Delivery, Effect, Event, StreamId, Submission};
 use envoy_service_bus::http::{Answer, Callout, DispatchError};
 use envoy_service_bus::message::{BrokerProperties, Message, Outgoing, TextProperty};
 use envoy_service_bus::outcome::{Failure, Outcome, Reason, Settlement};
+use envoy_service_bus::route::Action;
 
 use super::START;
 use super::shared::Memory;
@@ -54,7 +55,7 @@ impl Worker {
         let Action::Send(send, destination) = &self.sender.routes[route].action else {
             panic!("a lookup")
         };
-        let envoy_service_bus::config::EntityConfig::Fixed(entity) = &send.entity else {
+        let envoy_service_bus::message::EntityConfig::Fixed(entity) = &send.entity else {
             panic!("chosen by the request")
         };
         let submission = Submission {
@@ -65,7 +66,7 @@ impl Worker {
                 None => Outgoing::new(message, LIMIT),
             }
             .unwrap(),
-            fallback: send.fallback.clone(),
+            fallback: self.sender.routes[route].fallback.clone(),
         };
         self.delivery.submit(StreamId(stream), submission, self.now);
     }

@@ -17,7 +17,8 @@ pub(crate) mod tokens;
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::config::{Config, Environment, Role, Sender};
+use envoy_service_bus::config::{Config, Environment, Role};
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::http::Headers;
 use envoy_service_bus::time::Time;
 use serde_json::{Value as Json, json};

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::config::{Action, EntityConfig, Sender};
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::delivery::{AttemptId, Delivery, Effect, StreamId, Submission};
 use envoy_service_bus::http::{Answer, Callout};
+use envoy_service_bus::message::EntityConfig;
 use envoy_service_bus::message::Outgoing;
 use envoy_service_bus::outcome::{Outcome, Settlement};
+use envoy_service_bus::route::Action;
 use fastrand::Rng;
 use serde_json::json;
 
@@ -166,7 +168,7 @@ impl Fleet {
             destination: Rc::clone(destination),
             entity: Rc::clone(entity),
             message: message.unwrap(),
-            fallback: send.fallback.clone(),
+            fallback: self.sender.routes[0].fallback.clone(),
         };
         self.report.submissions += 1;
         self.workers[worker].requests.insert(stream, request);

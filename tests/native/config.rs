@@ -4,14 +4,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::configuration::{error, minimal, parse, sender, warnings, with};
-use envoy_service_bus::config::{
-    Action, BatchConfig, BreakerConfig, Config, DeliveryConfig, Destination, EntityConfig,
-    Environment, Fallback, ForwardedHeader, HeaderMode, Lifetime, Payload, PropertyConfig,
-    RetryConfig, Role, Schedule, ScheduleConfig, Send, Sender,
-};
+use envoy_service_bus::config::{Config, Environment, Role};
 use envoy_service_bus::credentials::Credentials;
-use envoy_service_bus::matching::{HostMatch, PathMatch, Segment};
+use envoy_service_bus::delivery::{
+    BatchConfig, BreakerConfig, DeliveryConfig, HeaderMode, RetryConfig, Sender,
+};
+use envoy_service_bus::message::{
+    EntityConfig, ForwardedHeader, Lifetime, Payload, PropertyConfig, Schedule, ScheduleConfig,
+    Send,
+};
 use envoy_service_bus::message::{TextProperty, Value};
+use envoy_service_bus::route::{Action, Destination, Fallback};
+use envoy_service_bus::route::{HostMatch, PathMatch, Segment};
 use envoy_service_bus::template::{Template, Tree};
 use serde_json::{Value as Json, json};
 
@@ -242,7 +246,7 @@ fn with_fallback(fallback: Json) -> Json {
 
 fn fallback(config: &Json) -> Rc<Fallback> {
     let sender = sender(config);
-    route(&sender).0.fallback.clone().unwrap()
+    sender.routes[0].fallback.clone().unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::common::delivery::{Worker, answer, message, timed_out};
 use crate::common::{NOW, START, plain_sender, sender};
-use envoy_service_bus::config::Sender;
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::delivery::{Effect, Inquiry, StreamId};
 use envoy_service_bus::http::{Answer, DispatchError};
 use envoy_service_bus::message::Property;

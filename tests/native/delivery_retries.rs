@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::common::delivery::{Worker, answer, answer_saying, not_connected, timed_out};
 use crate::common::sender;
-use envoy_service_bus::config::Sender;
 use envoy_service_bus::delivery::Effect;
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::http::{Answer, DispatchError};
 use envoy_service_bus::outcome::{Outcome, Reason};
 use serde_json::{Value as Json, json};

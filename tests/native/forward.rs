@@ -7,7 +7,7 @@ use crate::common::exchange::{
     Kind, buffer, kind, other_request, problem, random, reply, settlement,
 };
 use crate::common::{START, UUID, request, sender};
-use envoy_service_bus::config::Sender;
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::exchange::{Exchange, Forwarding, Report, Step};
 use envoy_service_bus::http::Found;
 use envoy_service_bus::http::{Header, header};

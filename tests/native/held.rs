@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::common::exchange::{problem, random};
 use crate::common::{START, request, sender};
 use envoy_service_bus::buffer::Buffer;
-use envoy_service_bus::config::Sender;
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::http::Headers;
 use envoy_service_bus::template::Attributes;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::common::exchange::{Kind, buffer, kind, problem, random};
 use crate::common::{START, UUID, request, sender};
-use envoy_service_bus::config::Sender;
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::template::Attributes;
 use serde_json::{Value as Json, json};

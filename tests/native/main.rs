@@ -24,6 +24,7 @@ mod exchange;
 mod forward;
 mod held;
 mod identities;
+mod layers;
 mod message;
 mod metrics;
 mod secrets;

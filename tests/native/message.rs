@@ -1,12 +1,14 @@
 //! What goes on the wire.
 
 use crate::common::{NOW, request, sender};
-use envoy_service_bus::config::{Action, Payload, Sender};
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::http::Headers;
+use envoy_service_bus::message::Payload;
 use envoy_service_bus::message::{
     BrokerProperties, Form, Message, Outgoing, Packed, Property, TextProperty, Unsendable, Value,
     compose,
 };
+use envoy_service_bus::route::Action;
 use envoy_service_bus::template::{Attributes, Scope};
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value as Json, json};

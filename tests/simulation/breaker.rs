@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use envoy_service_bus::config::DeliveryConfig;
 use envoy_service_bus::delivery::AttemptId;
+use envoy_service_bus::delivery::DeliveryConfig;
 
 /// A callout of one of the workers.
 pub(crate) type By = (usize, AttemptId);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use envoy_service_bus::config::RetryConfig;
+use envoy_service_bus::delivery::RetryConfig;
 
 use super::broker::Address;
 

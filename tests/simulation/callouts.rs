@@ -3,13 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::config::Destination;
 use envoy_service_bus::delivery::StreamId;
 use envoy_service_bus::exchange::{Exchange, Report, Step};
 use envoy_service_bus::http::Headers;
 use envoy_service_bus::http::{Answer, Callout, DispatchError};
 use envoy_service_bus::outcome::Reason;
 use envoy_service_bus::reply::Reply;
+use envoy_service_bus::route::Destination;
 use envoy_service_bus::template::Attributes;
 
 use super::breaker::{Breaker, By};

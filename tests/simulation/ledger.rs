@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use envoy_service_bus::config::DeliveryConfig;
 use envoy_service_bus::delivery::AttemptId;
+use envoy_service_bus::delivery::DeliveryConfig;
 use envoy_service_bus::http::{Answer, Callout};
 use envoy_service_bus::outcome::{Failure, Outcome, Reason, Served, Settlement};
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::config::Sender;
+use envoy_service_bus::delivery::Sender;
 use fastrand::Rng;
 use serde_json::{Value as Json, json};
 

@@ -5,7 +5,7 @@ use std::ops::{AddAssign, SubAssign};
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::config::Sender;
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::delivery::{Alarm, Delivery, StreamId};
 use envoy_service_bus::exchange::Exchange;
 use envoy_service_bus::message::Outgoing;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use envoy_service_bus::config::Entity;
 use envoy_service_bus::credentials::{AccessKey, ConnectionString, Endpoint, Secret};
+use envoy_service_bus::message::Entity;
 use serde_json::json;
 
 use crate::output::{Completion, Failure, print};

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use envoy_service_bus::config::{Schedule, parse_duration};
+use envoy_service_bus::duration::parse as parse_duration;
+use envoy_service_bus::message::Schedule;
 
 /// Reads a time in RFC 3339, as a time since the Unix epoch.
 pub(crate) fn read(text: &str) -> Result<Duration, String> {

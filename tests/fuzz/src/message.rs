@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
-use envoy_service_bus::config::{Config, Environment, Role, Sender};
+use envoy_service_bus::config::{Config, Environment, Role};
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::http::Headers;
 use envoy_service_bus::message::{Form, Packed};

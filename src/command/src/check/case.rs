@@ -1,7 +1,8 @@
 //! One sender with what stands around it, which all rules look at.
 
-use envoy_service_bus::config::{Action, Gate, Sender};
-use envoy_service_bus::matching::{HostMatch, PathMatch, Segment};
+use envoy_service_bus::delivery::{Gate, Sender};
+use envoy_service_bus::route::Action;
+use envoy_service_bus::route::{HostMatch, PathMatch, Segment};
 
 use super::configuration::References;
 use super::{

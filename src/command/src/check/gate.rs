@@ -1,7 +1,7 @@
 //! A gate holds requests that a sender before it answers, and those alone.
 
-use envoy_service_bus::config::{Gate, Sender};
-use envoy_service_bus::matching::Match;
+use envoy_service_bus::delivery::{Gate, Sender};
+use envoy_service_bus::route::Match;
 
 use super::configuration::References;
 use crate::finding::Finding;

@@ -1,6 +1,6 @@
 //! Who holds a request until its message is stored.
 
-use envoy_service_bus::config::{Gate, HeaderMode};
+use envoy_service_bus::delivery::{Gate, HeaderMode};
 
 use super::case::Case;
 use super::gate::as_sets;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::config::Action;
+use envoy_service_bus::route::Action;
 
 use super::case::Case;
 use crate::finding::Finding;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::config::parse_duration;
+use envoy_service_bus::duration::parse as parse_duration;
 
 use super::Limit;
 use super::request_match::{Request, Taken, takes};

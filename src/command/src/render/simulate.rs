@@ -7,7 +7,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
-use envoy_service_bus::config::Sender;
+use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::delivery::{Delivery, Effect, StreamId, Submission};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::http::Headers;

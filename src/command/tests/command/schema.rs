@@ -145,7 +145,7 @@ fn defaults_are_those_of_the_module() {
     let delivery = &plain.delivery;
     let of = |key: &str| default(&format!("/$defs/delivery/properties/{key}"));
     let duration =
-        |value: Json| envoy_service_bus::config::parse_duration(value.as_str().unwrap()).unwrap();
+        |value: Json| envoy_service_bus::duration::parse(value.as_str().unwrap()).unwrap();
     assert_eq!(default("/properties/max_body_bytes"), json!(plain.max_body_bytes));
     assert_eq!(of("max_in_flight"), json!(delivery.max_in_flight));
     assert_eq!(of("max_buffered_bytes"), json!(delivery.max_buffered_bytes));
@@ -158,7 +158,7 @@ fn defaults_are_those_of_the_module() {
     let breaker = delivery.circuit_breaker.unwrap();
     assert_eq!(of("circuit_breaker/properties/failures"), json!(breaker.failures));
     assert_eq!(duration(of("circuit_breaker/properties/open_for")), breaker.open_for);
-    let batch = envoy_service_bus::config::BatchConfig::default();
+    let batch = envoy_service_bus::delivery::BatchConfig::default();
     assert_eq!(of("batch/properties/max_messages"), json!(batch.max_messages));
     assert_eq!(duration(of("batch/properties/linger")), batch.linger);
 }

@@ -45,7 +45,7 @@ pub enum HostMatch {
 }
 
 /// Name and text of each segment that a path template captured.
-pub type Captures<'a> = Vec<(&'a str, &'a str)>;
+pub(super) type Captures<'a> = Vec<(&'a str, &'a str)>;
 
 impl Match {
     /// The captures of the path if the request matches.
