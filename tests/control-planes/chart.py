@@ -134,7 +134,20 @@ def _for_helm(schema: object) -> object:
     }
 
 
+def capabilities() -> str:
+    """A template with the powers that the module needs: those of `envoy.yaml`."""
+    document = yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text())
+    chain = document["static_resources"]["listeners"][0]["filter_chains"][0]
+    [filters] = [each["typed_config"]["http_filters"] for each in chain["filters"]]
+    [config] = [each["typed_config"]["config"] for each in filters if each["name"] == "service_bus"]
+    names = config["capability_restriction_config"]["allowed_capabilities"]
+    lines = "".join(f"{name}: {{}}\n" for name in names)
+    head = "{{- /* What the module may ask Envoy for, and the calls that it gets. */}}"
+    return f'{head}\n{{{{- define "capabilities" -}}}}\n{lines}{{{{- end }}}}\n'
+
+
 def main() -> None:
+    (CHART / "templates" / "_capabilities.tpl").write_text(capabilities())
     (CHART / "values.schema.json").write_text(schema())
     for file, content in files(Path(sys.argv[1])).items():
         (ROOT / "envoy" / file).write_text(content)

@@ -11,6 +11,7 @@ from test_pulls import _replace
 from clients import http1
 from clients.answer import Answer
 from conftest import TAG, instances
+from contract import assert_accepted
 from processes.emulator import Emulator
 from proxy import Proxy
 from registry import Image, Registry
@@ -85,13 +86,14 @@ def test_a_change_under_load_loses_and_doubles_nothing(
     gateway = gateways.get(way, envoy_binary)
     gateway.wait_until(lambda: len(gateway.plugins()) == instances(way), "filter")
 
-    def sources() -> set[object]:
-        return {each["properties"]["source"] for each in emulator.messages("orders")[-CLIENTS:]}
+    def source() -> object:
+        [route] = gateway.plugins()[0]["routes"]
+        return route["send"]["properties"]["source"]
 
     with Clients(gateway) as clients:
         gateway.wait_until(lambda: len(clients.answers) > 2 * CLIENTS, "answers")
         gateways.change(way, another_source)
-        gateway.wait_until(lambda: sources() == {"changed"}, "changed messages")
+        gateway.wait_until(lambda: source() == "changed", "changed configuration")
         gateways.change(way, another_image)
         pulled = "/manifests/0.1.1"
         gateway.wait_until(lambda: any(pulled in each for each in registry.requests), "pull")
@@ -104,4 +106,9 @@ def test_a_change_under_load_loses_and_doubles_nothing(
     assert set(stored.messages) == set(clients.answers)
     assert set(stored.messages.values()) == {1}
     assert stored.duplicates == 0
+
+    emulator.reset()
+    assert_accepted(http1.request(gateway.port, "POST", "/orders", body=b"{}"))
+    assert emulator.message("orders")["properties"]["source"] == "changed"
+    gateway.check_vms()
     gateways.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chart import CHART, FILES, ROOT, example, files, rendered, run, schema
+from chart import CHART, FILES, ROOT, capabilities, example, files, rendered, run, schema
 
 from proxy import BUILT
 from registry import Image, Registry
@@ -137,6 +137,11 @@ def test_the_schema_has_that_of_the_configuration_in_it() -> None:
     assert found == schema(), "envoy/chart/values.schema.json: run `make manifests`"
 
 
+def test_the_module_gets_the_powers_that_envoy_yaml_gives_it() -> None:
+    found = (CHART / "templates" / "_capabilities.tpl").read_text()
+    assert found == capabilities(), "run `make manifests`"
+
+
 @pytest.mark.parametrize(
     "mistake, place",
     [
@@ -150,6 +155,7 @@ def test_the_schema_has_that_of_the_configuration_in_it() -> None:
         ({"plugin": {"role": "gate"}}, "role"),
         ({"serviceBus": {"namespace": "https://contoso"}}, "namespace"),
         ({"gatway": {}}, "gatway"),
+        ({"routes": [{**ROUTES[0], "forward": {}}]}, "a gate cannot be woken"),
     ],
 )
 def test_wrong_values_are_refused_with_their_place(
