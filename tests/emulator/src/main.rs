@@ -126,8 +126,11 @@ async fn run(options: Options) -> Result<(), String> {
         .await
         .map_err(cannot_listen(listen))?;
     let mut stdout = io::stdout();
-    let mut urls = std::iter::once(listener.url()).chain(amqp_listeners.iter().map(|l| l.url()));
-    urls.try_for_each(|url| writeln!(stdout, "listening on {url}"))
+    // At once: whoever reads the first line alone may close its end then.
+    let urls = std::iter::once(listener.url()).chain(amqp_listeners.iter().map(|l| l.url()));
+    let lines: String = urls.map(|url| format!("listening on {url}\n")).collect();
+    stdout
+        .write_all(lines.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(|error| format!("cannot say where it listens: {error}"))?;
     let mut amqp = JoinSet::new();
