@@ -73,7 +73,7 @@ upstream: {}
 {{- /* The routes with the methods that a route has without naming any: sender and gate must agree. */}}
 {{- define "routes" -}}
 {{- range .Values.routes }}
-{{- if and .forward (ne $.Values.install "filter") }}
+{{- if and (hasKey . "forward") (ne $.Values.install "filter") }}
 {{- fail (printf "routes: %s: a gate cannot be woken: `forward` needs `install: filter`" .name) }}
 {{- end }}
 {{- $match := .match }}
