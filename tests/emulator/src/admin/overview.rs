@@ -91,7 +91,7 @@ fn sessions(entity: &QueueEntity, part: SubQueue) -> Option<Value> {
     queue.advance(Timestamp::now());
     let sessions = queue.messages(part).sessions()?;
     let shown = sessions.list().into_iter().take(SHOWN_AT_MOST);
-    let session = |SessionView { id, ready, received, locked_until, state_bytes }| {
+    let session = |SessionView { id, ready, received, locked_until, state_bytes, .. }| {
         json!({
             "id": id,
             "waiting": ready,

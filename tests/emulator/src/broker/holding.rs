@@ -106,6 +106,6 @@ impl Queue {
         state: Option<Bytes>,
         now: Timestamp,
     ) -> Result<(), LockLost> {
-        self.sessions(now)?.set_state(lock, state)
+        self.sessions(now)?.set_state(lock, state, now)
     }
 }

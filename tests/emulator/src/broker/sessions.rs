@@ -36,7 +36,7 @@ struct Session {
     /// Tokens of the messages that the holder has received and not settled.
     received: BTreeSet<Uuid>,
     lock: Option<(Uuid, Timestamp)>,
-    state: Option<Bytes>,
+    state: Option<(Bytes, Timestamp)>,
 }
 
 impl Session {
@@ -175,16 +175,21 @@ impl Sessions {
     /// The lock has ended.
     pub fn state(&self, lock: &SessionLock) -> Result<Option<Bytes>, LockLost> {
         self.held_until(lock)?;
-        Ok(self.by_id.get(&lock.id).and_then(|session| session.state.clone()))
+        Ok(self.by_id.get(&lock.id).and_then(|session| Some(session.state.as_ref()?.0.clone())))
     }
 
-    /// Has the session remember something, or nothing.
+    /// Has the session remember something, or nothing, from `now` on.
     ///
     /// # Errors
     /// The lock has ended.
-    pub fn set_state(&mut self, lock: &SessionLock, state: Option<Bytes>) -> Result<(), LockLost> {
+    pub fn set_state(
+        &mut self,
+        lock: &SessionLock,
+        state: Option<Bytes>,
+        now: Timestamp,
+    ) -> Result<(), LockLost> {
         self.held_until(lock)?;
-        self.change(&lock.id, |session| session.state = state);
+        self.change(&lock.id, |session| session.state = state.map(|state| (state, now)));
         Ok(())
     }
 
@@ -202,7 +207,8 @@ impl Sessions {
             ready: session.ready.len(),
             received: session.received.len(),
             locked_until: session.lock.map(|(_, until)| until),
-            state_bytes: session.state.as_ref().map(Bytes::len),
+            state_bytes: session.state.as_ref().map(|(state, _)| state.len()),
+            state_set_at: session.state.as_ref().map(|(_, at)| *at),
         });
         let mut all: Vec<_> = views.collect();
         all.sort_unstable_by_key(|view| view.id);
@@ -223,4 +229,6 @@ pub struct SessionView<'a> {
     pub locked_until: Option<Timestamp>,
     /// How much state it has.
     pub state_bytes: Option<usize>,
+    /// When that was set.
+    pub state_set_at: Option<Timestamp>,
 }

@@ -172,6 +172,18 @@ fn the_holder_of_a_session_keeps_it_and_its_state() {
     let (_, _, answer) = ask(&mut client, "get-message-sessions", page);
     let ids = Value::Array(vec![Value::string("a")]);
     assert_eq!(answer.get("sessions-ids"), Some(&ids));
+    let since = |millis| {
+        Value::string_map([
+            ("last-updated-time", Value::Timestamp(millis)),
+            ("skip", Value::Int(0)),
+            ("top", Value::Int(10)),
+        ])
+    };
+    for (millis, status) in
+        [(253_402_300_800_000, 200), (1_800_000_029_999, 200), (1_800_000_030_000, 204)]
+    {
+        assert_eq!(ask(&mut client, "get-message-sessions", since(millis)).0, status, "{millis}");
+    }
     for operation in ["renew-session-lock", "get-session-state", "set-session-state"] {
         let other = Value::string_map([("session-id", Value::string("b"))]);
         let (status, condition, _) = ask(&mut client, operation, other);
