@@ -73,11 +73,11 @@ class Ledger(Upstream):
     """A backend that accepts each request, and counts the ids that it was told."""
 
     def __init__(self) -> None:
-        super().__init__(self._accept)
+        super().__init__(self._count)
         self.ids: Counter[str] = Counter()
         self._counting = threading.Lock()
 
-    def _accept(self, connection: socket.socket, request: Incoming, reader: Reader) -> bool:
+    def _count(self, connection: socket.socket, request: Incoming, reader: Reader) -> bool:
         if not reader.body(request):
             return False
         identifier = request.header("x-tracking-id") or ""

@@ -110,14 +110,22 @@ SENDERS = [with_length, chunked, chunked_with_trailers, frames, frames_with_trai
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("send", SENDERS, ids=lambda send: send.__name__)
 def test_body_and_trailers_go_on_as_they_came(
-    mode: Envoy, emulator: Emulator, backend: Echo, send: Send, size: int
+    request: pytest.FixtureRequest,
+    mode: Envoy,
+    emulator: Emulator,
+    backend: Echo,
+    send: Send,
+    size: int,
 ) -> None:
     body = random.Random(size).randbytes(size)
+    # Envoy's buffer filter gives a body its length, with which HTTP/1.1 has no trailers.
+    keeps_trailers = request.node.callspec.params["mode"] == "pause"
 
     seen = echoed(send(mode.port, body))
 
     assert (seen.method, seen.target, seen.body) == ("POST", "/onward", body)
-    assert seen.trailers == ([("x-checksum", "abc")] if "trailers" in send.__name__ else [])
+    sent = [("x-checksum", "abc")] if "trailers" in send.__name__ else []
+    assert seen.trailers == (sent if keeps_trailers else [])
     identifier = seen.header("x-tracking-id") or ""
     assert UUID.fullmatch(identifier)
     assert emulator.message("raw")["broker_properties"]["MessageId"] == f"m-{identifier}"

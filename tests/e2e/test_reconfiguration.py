@@ -16,6 +16,7 @@ from configuration.gateway import GatewayConfiguration
 from contract import assert_accepted
 from processes.emulator import Emulator
 from processes.envoy import Envoy
+from servers.echo import Echo, echoed
 
 CLIENTS = 20
 
@@ -69,11 +70,11 @@ def unchecked(
         yield start
 
 
-def waiting(stack: ExitStack, gateway: Envoy) -> list[http1.Connection]:
+def waiting(stack: ExitStack, gateway: Envoy, path: str = "/raw") -> list[http1.Connection]:
     """Clients whose messages are on their way."""
     clients = [stack.enter_context(http1.Connection(gateway.port)) for _ in range(CLIENTS)]
     for client in clients:
-        client.send(http1.head("POST", "/raw", [("content-length", "1")]) + b"x")
+        client.send(http1.head("POST", path, [("content-length", "1")]) + b"x")
     count = "cluster.servicebus.upstream_rq_active$"
     gateway.wait_until(
         lambda: gateway.stats(count).popitem()[1] == CLIENTS, "messages that are on their way"
@@ -167,3 +168,33 @@ def test_an_envoy_that_ends_at_once_tells_nobody_that_a_message_is_stored(
             with pytest.raises((http1.ConnectionEnded, ConnectionResetError)):
                 client.answer()
     assert emulator.stored("raw").stored == 0
+
+
+def test_a_new_configuration_lets_requests_that_wait_go_on_once(
+    launch,
+    slow: GatewayConfiguration,
+    listeners: Path,
+    emulator: Emulator,
+) -> None:
+    route = {
+        "name": "onward",
+        "match": {"path": "/onward"},
+        "send": {"queue": "raw"},
+        "forward": {},
+    }
+    with Echo() as backend, ExitStack() as stack:
+        slow.add_plugin_routes([route]).pass_to(backend.port)
+        gateway: Envoy = launch(dynamic(slow, listeners))
+        emulator.arm({"delay": "3s"}, entity="raw", operation="send", count=CLIENTS)
+        clients = waiting(stack, gateway, "/onward")
+        assert backend.requests == []
+        new = {"name": "new", "match": {"path": "/new"}, "send": {"queue": "typed"}}
+        publish(slow.add_plugin_routes([new]), listeners)
+        gateway.wait_until(
+            lambda: http1.request(gateway.port, "POST", "/new", body=b"x").status == 202,
+            "route of the new configuration",
+        )
+        ids = [echoed(client.answer()).header("x-tracking-id") for client in clients]
+        onward = [each for each in backend.requests if each.target == "/onward"]
+    assert len(set(ids)) == len(onward) == CLIENTS
+    assert emulator.stored("raw").stored == CLIENTS

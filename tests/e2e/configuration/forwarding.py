@@ -44,7 +44,7 @@ def forwarding(configuration: GatewayConfiguration, mode: str, port: int) -> Gat
         # What is changed with the headers cannot name the message, nor mark what goes on unsent.
         routes = [route for route in routes if "on_failure" not in route["forward"]]
         for route in routes:
-            del route["forward"]["headers"]["x-message-id"]
+            route["forward"] = {"headers": {"x-user": HEADERS["x-user"]}}
     configuration.add_plugin_routes(routes).pass_to(port)
     hold_by(mode, configuration, MOST_BYTES)
     return configuration
