@@ -88,7 +88,7 @@ GROUPS = {
         "Fedora: dnf install golang-github-prometheus; macOS: brew install prometheus",
     ),
     "node": Group(
-        "the package, the manifests' schemas, and Microsoft's SDK for JavaScript",
+        "the package, and Microsoft's SDK for JavaScript",
         {"NODE": "node", "NPM": "npm"},
         ("npm",),
         "Node 20 or later: https://nodejs.org",
@@ -100,7 +100,7 @@ GROUPS = {
         "JDK 17 or later, and Maven: https://maven.apache.org",
     ),
     "go": Group(
-        "Istio and Envoy Gateway with the shipped manifests, and Microsoft's SDK for Go",
+        "the manifests in Istio and Envoy Gateway, and Microsoft's SDK for Go",
         {"GO": "go"},
         (),
         "Go 1.21 or later, which fetches what tests/control-planes/go.mod names: https://go.dev/dl",
