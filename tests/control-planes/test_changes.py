@@ -6,7 +6,6 @@ import threading
 import uuid
 
 import pytest
-from test_pulls import _replace
 
 from clients import http1
 from clients.answer import Answer
@@ -15,7 +14,7 @@ from contract import assert_accepted
 from processes.emulator import Emulator
 from proxy import Proxy
 from registry import Image, Registry
-from shipped import Resources, plugins
+from shipped import Resources, plugins, replace
 
 CLIENTS = 32
 
@@ -61,7 +60,7 @@ def another_source(found: Resources) -> None:
 
 def another_image(found: Resources) -> None:
     another_source(found)
-    _replace(found, f"envoy-service-bus:{TAG}", "envoy-service-bus:0.1.1")
+    replace(found, f"envoy-service-bus:{TAG}", "envoy-service-bus:0.1.1")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from clients import http1
 from conftest import TAG
 from processes.emulator import Emulator
 from registry import Image, Registry
-from shipped import Resources
+from shipped import Resources, replace
 
 WRONG = f"sha256:{'0' * 64}"
 ROUTE = {
@@ -51,16 +51,7 @@ def other_route(found: Resources) -> None:
 def by_digest(found: Resources) -> None:
     """Names the image by a digest that is not its own."""
     other_route(found)
-    _replace(found, f"envoy-service-bus:{TAG}", f"envoy-service-bus@{WRONG}")
-
-
-def _replace(value: object, old: str, new: str) -> None:
-    items = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
-    for key, each in list(items):
-        if isinstance(each, str):
-            value[key] = each.replace(old, new)  # type: ignore[index]
-        elif isinstance(each, dict | list):
-            _replace(each, old, new)
+    replace(found, f"envoy-service-bus:{TAG}", f"envoy-service-bus@{WRONG}")
 
 
 @pytest.mark.parametrize("what", ["no image", "another digest", "no module"])
