@@ -9,14 +9,25 @@
 //!    |
 //! exchange        one request as a state machine: event in, at most one step out
 //!    |
-//! delivery        one worker's sending: what is in flight, who signs, what an answer means
+//! delivery        one worker's sending: attempts, retries, breaker, batches, limits
+//!    |
+//! route           which requests, and what each of them leads to
+//!    |
+//! reply           what the client is told
 //!    |        |
-//! message   credentials   reply      what is sent, who signs it, what the client is told
+//! message   credentials          what is sent, who signs it
+//!    |        |
+//! template  outcome              values with expressions, what can become of a message
 //!    |
-//! template        configured texts
+//! http                           headers, callouts, and what comes of them
 //!    |
-//! config          bytes to a configuration that cannot be wrong, or errors with their places
+//! buffer, duration, json, jwt, limits, shared, text, time
+//!
+//! config          bytes to the types above, or errors with their places. Beside the others, with
+//!                 metrics: only filter and the tools import them
 //! ```
+//!
+//! Imports point down; `tests/native/layers.rs` holds that.
 
 pub mod buffer;
 pub mod config;

@@ -223,7 +223,8 @@ mod tests {
                 format!("<Error><Code>{status}</Code><Detail>TrackingId:1_G1</Detail></Error>");
             let answer = answer(&status.to_string(), true, &body);
             assert_eq!(verdict(&answer), reason, "{status}");
-            let signal = if status < 500 { Signal::Success } else { Signal::Failure };
+            let well = status < 500 || reason == Reason::Throttled;
+            let signal = if well { Signal::Success } else { Signal::Failure };
             assert_eq!(answer.verdict().signal, signal, "{status}");
         }
     }

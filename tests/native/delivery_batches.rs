@@ -417,7 +417,7 @@ fn the_parts_of_a_refused_batch_have_no_more_retries_for_it() {
 
 #[test]
 fn a_message_with_little_time_left_does_not_shorten_the_callout_of_others() {
-    // The linger is so long that the first to wait is old when the last comes.
+    // Envoy's timer is late, so the first to wait is old when the last comes.
     let delivery = json!({
         "batch": {"linger": "9s"}, "timeout": "10s", "attempt_timeout": "10s",
         "circuit_breaker": {"failures": 0}
@@ -428,7 +428,7 @@ fn a_message_with_little_time_left_does_not_shorten_the_callout_of_others() {
     let (first, _) = worker.dispatched();
     for stream in 1..=4 {
         worker.submit(stream, b"{}");
-        worker.pass(Duration::from_secs(2));
+        worker.now += Duration::from_secs(2);
     }
     worker.answer(first, answer("201"));
     let mut left = vec![];
