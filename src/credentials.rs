@@ -17,7 +17,7 @@ pub use connection_string::{ConnectionString, ConnectionStringError, Endpoint};
 pub use event::{CredentialEvent, KeyRole};
 pub use sas::{AccessKey, SasKeys, Token};
 pub use secret::Secret;
-pub use signer::{Access, Signer, Stamp};
+pub use signer::{Access, Signer, TokenId};
 pub use token_request::{AUDIENCE, Identity, TokenRequest, TokenService};
 
 /// Where the `authorization` header of a send comes from.

@@ -4,25 +4,25 @@
 //! until it returns `None`. When [`Delivery::wake`] says so, [`Delivery::tick`] is an event too.
 //!
 //! ```text
-//! submit -> lane -> parcel -> token -> breaker -> callout -> verdict -> settle
+//! submit -> group -> outbound request -> token -> breaker -> callout -> classification -> settle
 //!                     ^                                         |
-//!                     +---- retry, fresh token, second way -----+
+//!                     +---- retry, fresh token, second destination -----+
 //! ```
 
-mod alarm;
+mod batcher;
 mod breaker;
 mod broker_error;
 mod callout;
+mod classify;
 mod config;
+mod destination_state;
 mod event;
-mod lane;
-mod parcel;
+mod outbound;
 mod retry;
 mod sender;
 mod sending;
+mod tick_timer;
 mod tokens;
-mod verdict;
-mod way;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -30,26 +30,26 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-pub use alarm::Alarm;
-pub use callout::Inquiry;
+pub use callout::LookupRequest;
 pub use config::{BatchConfig, BreakerConfig, DeliveryConfig, RetryConfig};
 pub use event::Event;
 pub use sender::{Gate, HeaderMode, Sender};
+pub use tick_timer::TickTimer;
 
 use crate::buffer::{Buffer, Share};
-use crate::http::{Answer, Callout, DispatchError};
+use crate::http::{Callout, DispatchError, Response};
 use crate::limits;
 use crate::message::Entity;
 use crate::message::Outgoing;
-use crate::outcome::{Failure, Outcome, Reason, Served, Settlement};
+use crate::outcome::{Failure, Outcome, Reason, SendResult, Served};
 use crate::route::{Destination, Fallback};
 use crate::shared::Shared;
 use crate::time::Time;
-use breaker::Ticket;
-use lane::{LaneId, Lanes};
-use parcel::{Job, Parcels};
+use batcher::{Batcher, GroupId};
+use breaker::Permit;
+use destination_state::DestinationState;
+use outbound::{OutboundRequests, PendingMessage};
 use retry::Savings;
-use way::Way;
 
 /// A request, by Envoy's id of its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,7 @@ pub struct AttemptId(u64);
 
 /// What travels together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct ParcelId(u64);
+struct OutboundId(u64);
 
 /// A message to send.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ pub enum Effect {
     /// Envoy was to answer a callout and has not: what still comes of it is of no use.
     Forget(AttemptId),
     /// Tell a request what became of its message.
-    Settle(StreamId, Settlement),
+    Finish(StreamId, SendResult),
     /// For log and metrics.
     Tell(Event),
 }
@@ -97,23 +97,23 @@ pub struct Delivery {
     shared: Rc<dyn Shared>,
     rng: Rng,
     time: Time,
-    ways: Vec<Way>,
-    lanes: Option<Lanes>,
-    parcels: Parcels,
+    states: Vec<DestinationState>,
+    batcher: Option<Batcher>,
+    outbound: OutboundRequests,
     attempts: BTreeMap<AttemptId, Attempt>,
     timers: BTreeSet<(Duration, Timer)>,
     /// When callouts are looked through for those that Envoy has forgotten.
-    patrol: Option<Duration>,
+    sweep: Option<Duration>,
     last_id: u64,
     /// Messages and lookups that are not settled.
     open: usize,
     /// Bytes of those messages, copies in batches included, and of all requests.
     buffer: Rc<Buffer>,
-    /// Parcels that are sent again.
+    /// OutboundRequests that are sent again.
     repeated: usize,
     savings: Savings,
     /// Parts of refused batches that wait for their turn.
-    parts: BTreeSet<ParcelId>,
+    parts: BTreeSet<OutboundId>,
     /// Parts of refused batches that are being sent.
     parts_on_their_way: usize,
     effects: VecDeque<Effect>,
@@ -129,41 +129,53 @@ struct Attempt {
 
 #[derive(Debug)]
 enum Purpose {
-    Lookup { stream: StreamId, cluster: Rc<str> },
-    Send { parcel: ParcelId, ticket: Option<Ticket>, stamp: Option<crate::credentials::Stamp> },
-    Token { way: usize },
+    Lookup {
+        stream: StreamId,
+        cluster: Rc<str>,
+    },
+    Send {
+        request: OutboundId,
+        permit: Option<Permit>,
+        token_id: Option<crate::credentials::TokenId>,
+    },
+    Token {
+        state: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    Lane(LaneId),
-    Retry(ParcelId),
-    Part(ParcelId),
+    Group(GroupId),
+    Retry(OutboundId),
+    Part(OutboundId),
 }
 
 /// How long after its timeout a callout may still be answered.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often forgotten callouts are looked for.
-const PATROL: Duration = Duration::from_secs(5);
+const SWEEP: Duration = Duration::from_secs(5);
 
 impl Delivery {
     /// Nothing on its way yet. `seed` makes the waits between retries random.
     pub fn new(sender: Rc<Sender>, shared: Rc<dyn Shared>, seed: u64) -> Self {
         let most_bytes = limits::message_bytes(sender.max_body_bytes);
         let buffered = sender.delivery.max_buffered_bytes;
-        let ways =
-            sender.destinations().iter().map(|one| Way::new(one, &sender.delivery)).collect();
+        let states = sender
+            .destinations()
+            .iter()
+            .map(|one| DestinationState::new(one, &sender.delivery))
+            .collect();
         Self {
-            lanes: sender.delivery.batch.map(|batch| Lanes::new(batch, most_bytes)),
+            batcher: sender.delivery.batch.map(|batch| Batcher::new(batch, most_bytes)),
             sender,
             shared,
             rng: Rng::with_seed(seed),
             time: Time::default(),
-            ways,
-            parcels: BTreeMap::new(),
+            states,
+            outbound: BTreeMap::new(),
             attempts: BTreeMap::new(),
             timers: BTreeSet::new(),
-            patrol: None,
+            sweep: None,
             last_id: 0,
             open: 0,
             buffer: Buffer::new(buffered),
@@ -175,14 +187,14 @@ impl Delivery {
         }
     }
 
-    /// Takes a message; its stream hears of it in one `Settle`.
+    /// Takes a message; its stream hears of it in one `Finish`.
     pub fn submit(&mut self, stream: StreamId, submission: Submission, now: Time) {
         self.time = now;
         let Submission { destination, entity, message, fallback } = submission;
         let Some(share) = self.room(stream, message.size()) else { return };
         self.open += 1;
         let timeout = self.sender.delivery.timeout;
-        let job = Job {
+        let pending = PendingMessage {
             stream,
             message,
             share,
@@ -195,12 +207,12 @@ impl Delivery {
             fallback,
             served: Served::Primary,
         };
-        let way = self.way(&destination);
-        self.take(job, way);
+        let state = self.state(&destination);
+        self.take(pending, state);
     }
 
-    /// Takes a lookup; its stream hears of it in one `Settle`.
-    pub fn inquire(&mut self, stream: StreamId, inquiry: Inquiry, now: Time) {
+    /// Takes a lookup; its stream hears of it in one `Finish`.
+    pub fn look_up(&mut self, stream: StreamId, inquiry: LookupRequest, now: Time) {
         self.time = now;
         if self.room(stream, 0).is_none() {
             return;
@@ -222,7 +234,7 @@ impl Delivery {
         };
         self.tell_stream(
             stream,
-            Settlement {
+            SendResult {
                 outcome: Outcome::Failed(Failure::new(Reason::Overloaded, cause)),
                 attempts: 0,
                 served: Served::Primary,
@@ -240,29 +252,29 @@ impl Delivery {
                 let failure = error.failure(&cluster, Reason::LookupUnavailable);
                 self.settle_lookup(stream, Outcome::Failed(failure));
             }
-            Purpose::Send { parcel, ticket, .. } => {
-                self.send_refused(attempt, parcel, ticket, error);
+            Purpose::Send { request, permit, .. } => {
+                self.send_refused(attempt, request, permit, error);
             }
-            Purpose::Token { way } => self.token_refused(way, error),
+            Purpose::Token { state } => self.token_refused(state, error),
         }
         self.send_parts();
     }
 
     /// A callout ended.
-    pub fn answered(&mut self, attempt: AttemptId, answer: Answer, now: Time) {
+    pub fn answered(&mut self, attempt: AttemptId, answer: Response, now: Time) {
         self.time = now;
         let Some(Attempt { purpose, .. }) = self.attempts.remove(&attempt) else { return };
         self.conclude(purpose, answer);
         self.send_parts();
     }
 
-    fn conclude(&mut self, purpose: Purpose, answer: Answer) {
+    fn conclude(&mut self, purpose: Purpose, answer: Response) {
         match purpose {
             Purpose::Lookup { stream, .. } => self.settle_lookup(stream, answer.found()),
-            Purpose::Send { parcel, ticket, stamp } => {
-                self.send_answered(parcel, ticket, stamp, &answer);
+            Purpose::Send { request, permit, token_id } => {
+                self.send_answered(request, permit, token_id, &answer);
             }
-            Purpose::Token { way } => self.token_answered(way, &answer),
+            Purpose::Token { state } => self.token_answered(state, &answer),
         }
     }
 
@@ -275,23 +287,24 @@ impl Delivery {
         {
             self.timers.pop_first();
             match timer {
-                Timer::Retry(parcel) => self.send(parcel),
+                Timer::Retry(request) => self.send(request),
                 Timer::Part(part) => self.expire_part(part),
-                Timer::Lane(lane) => {
+                Timer::Group(group) => {
                     let now = self.time.monotonic;
-                    let parcel = self.lanes.as_mut().and_then(|lanes| lanes.lingered(lane, now));
-                    self.send_new(parcel);
+                    let request =
+                        self.batcher.as_mut().and_then(|batcher| batcher.lingered(group, now));
+                    self.send_new(request);
                 }
             }
         }
-        if self.patrol.is_some_and(|patrol| patrol <= self.time.monotonic) {
-            self.give_up_the_forgotten();
+        if self.sweep.is_some_and(|sweep| sweep <= self.time.monotonic) {
+            self.give_up_unanswered();
         }
         self.send_parts();
     }
 
     /// An answer that Envoy does not bring would keep its client waiting for ever.
-    fn give_up_the_forgotten(&mut self) {
+    fn give_up_unanswered(&mut self) {
         let now = self.time.monotonic;
         let forgotten = |attempt: &Attempt| attempt.give_up <= now;
         let ids: Vec<_> =
@@ -301,22 +314,22 @@ impl Delivery {
                 self.effects.push_back(Effect::Forget(id));
                 // It tells the breaker nothing: it is Envoy that failed. A probe's time is over by
                 // now, and another may take its place.
-                if let Purpose::Send { ticket, .. } = &mut purpose {
-                    *ticket = None;
+                if let Purpose::Send { permit, .. } = &mut purpose {
+                    *permit = None;
                 }
-                self.conclude(purpose, Answer::default());
+                self.conclude(purpose, Response::default());
             }
         }
-        self.patrol = (!self.attempts.is_empty()).then(|| now.saturating_add(PATROL));
+        self.sweep = (!self.attempts.is_empty()).then(|| now.saturating_add(SWEEP));
     }
 
     /// In how long [`Delivery::tick`] is to be called; `None` when nothing waits.
     pub fn wake(&self) -> Option<Duration> {
         let now = self.time.monotonic;
         let timer = self.timers.first().map(|(due, _)| *due);
-        let own = timer.into_iter().chain(self.patrol).map(|due| due.saturating_sub(now));
-        let ways = self.ways.iter().filter_map(|way| way.wake(self.time));
-        own.chain(ways).min()
+        let own = timer.into_iter().chain(self.sweep).map(|due| due.saturating_sub(now));
+        let states = self.states.iter().filter_map(|state| state.wake(self.time));
+        own.chain(states).min()
     }
 
     /// The monotonic time that [`Delivery::wake`] counts from.
@@ -346,8 +359,8 @@ impl Delivery {
 
     /// Whether nothing is on its way but tokens.
     pub fn is_quiet(&self) -> bool {
-        let lanes = self.lanes.as_ref().is_none_or(Lanes::is_empty);
-        self.open == 0 && self.parcels.is_empty() && self.repeated == 0 && lanes
+        let batcher = self.batcher.as_ref().is_none_or(Batcher::is_empty);
+        self.open == 0 && self.outbound.is_empty() && self.repeated == 0 && batcher
     }
 
     fn next_id(&mut self) -> u64 {
@@ -359,17 +372,17 @@ impl Delivery {
         let give_up = self.time.monotonic.saturating_add(callout.timeout).saturating_add(GRACE);
         let id = AttemptId(self.next_id());
         self.attempts.insert(id, Attempt { purpose, give_up });
-        self.patrol.get_or_insert(self.time.monotonic.saturating_add(PATROL));
+        self.sweep.get_or_insert(self.time.monotonic.saturating_add(SWEEP));
         self.effects.push_back(Effect::Dispatch(id, callout, taken));
     }
 
     fn settle_lookup(&mut self, stream: StreamId, outcome: Outcome) {
         self.open = self.open.saturating_sub(1);
-        self.tell_stream(stream, Settlement { outcome, attempts: 1, served: Served::Primary });
+        self.tell_stream(stream, SendResult { outcome, attempts: 1, served: Served::Primary });
     }
 
-    fn tell_stream(&mut self, stream: StreamId, settlement: Settlement) {
-        self.effects.push_back(Effect::Settle(stream, settlement));
+    fn tell_stream(&mut self, stream: StreamId, settlement: SendResult) {
+        self.effects.push_back(Effect::Finish(stream, settlement));
     }
 
     fn tell(&mut self, event: Event) {

@@ -15,11 +15,11 @@ use serde_json::Value;
 
 use crate::buffer::{Buffer, Share};
 use crate::delivery::Sender;
-use crate::delivery::{Inquiry, Submission};
+use crate::delivery::{LookupRequest, Submission};
 use crate::http::{Headers, header};
 use crate::message::Entity;
 use crate::message::Outgoing;
-use crate::outcome::{Failure, Outcome, Reason, Served, Settlement};
+use crate::outcome::{Failure, Outcome, Reason, SendResult, Served};
 use crate::reply::Reply;
 use crate::route::{Action, Route};
 use crate::template::{Attributes, Needs, Random};
@@ -44,10 +44,10 @@ pub enum Step {
     /// The same, once its headers are changed; when they cannot be, tell [`Exchange::failed`].
     Change(Forwarding),
     /// Hand the lookup to delivery, and hold the request.
-    Inquire(Inquiry),
+    LookUp(LookupRequest),
     /// Hand the message to delivery, and hold the request.
     Send(Submission),
-    /// Answer it.
+    /// Response it.
     Reply(Reply, Report),
     /// Change its headers and let it go on, then say so: [`Exchange::gone_on`], or
     /// [`Exchange::stuck`].
@@ -161,7 +161,7 @@ impl Exchange {
                 Ok(_) if !self.holds(0) => self.finish(self.overloaded()),
                 Ok(inquiry) => {
                     self.advance(State::Inquiring);
-                    Step::Inquire(inquiry)
+                    Step::LookUp(inquiry)
                 }
                 Err(unsendable) => self.finish(failure(&unsendable)),
             },
@@ -193,7 +193,7 @@ impl Exchange {
     }
 
     /// Delivery knows what became of the message or the lookup.
-    pub fn settled(&mut self, settlement: Settlement) -> Step {
+    pub fn settled(&mut self, settlement: SendResult) -> Step {
         match (&self.state, &settlement.outcome) {
             (State::Sending(..), Outcome::Accepted | Outcome::Failed(_))
             | (State::Inquiring(_), Outcome::Found(_) | Outcome::Failed(_)) => {
@@ -228,10 +228,10 @@ impl Exchange {
 
     fn finish(&mut self, failure: Failure) -> Step {
         let outcome = Outcome::Failed(failure);
-        self.answer(Settlement { outcome, attempts: 0, served: Served::Primary })
+        self.answer(SendResult { outcome, attempts: 0, served: Served::Primary })
     }
 
-    fn answer(&mut self, settlement: Settlement) -> Step {
+    fn answer(&mut self, settlement: SendResult) -> Step {
         let (request, ready) = match std::mem::replace(&mut self.state, State::Answered) {
             State::Receiving(request) | State::Inquiring(request) | State::Forwarding(request) => {
                 (request, None)
@@ -258,7 +258,7 @@ impl Exchange {
             _ => None,
         };
         let scope = request.scope(&route.name, self.random);
-        let Settlement { outcome, attempts, served } = settlement;
+        let SendResult { outcome, attempts, served } = settlement;
         let (mut reply, outcome) = match (outcome, ready) {
             (Outcome::Accepted, Some(ready)) => (ready, Outcome::Accepted),
             (Outcome::Found(found), _) => match replies::found(route, &scope, &found) {
@@ -274,7 +274,7 @@ impl Exchange {
             reply.headers.push(header(DESTINATION, served.as_str()));
         }
         let word = outcome.as_str();
-        Step::Reply(reply, request.settled(word, Settlement { outcome, attempts, served }))
+        Step::Reply(reply, request.settled(word, SendResult { outcome, attempts, served }))
     }
 
     /// Keeps what is told of a message, and says whether it is shown instead of sent.

@@ -7,4 +7,4 @@ pub(crate) mod retry_after;
 
 pub use callout::{Callout, DispatchError};
 pub use headers::{Header, HeaderNames, Headers, encode, header};
-pub use response::{Answer, Found};
+pub use response::{Found, Response};

@@ -49,7 +49,7 @@ impl Served {
 
 /// What became of a message or a lookup, and how.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settlement {
+pub struct SendResult {
     /// What the client is told.
     pub outcome: Outcome,
     /// Callouts that have carried it.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::event::CredentialEvent;
 use super::shared_token::SharedToken;
-use super::signer::{Access, Stamp};
+use super::signer::{Access, TokenId};
 use super::token_answer::{self, Again, Grant, Refusal};
 use super::token_request::{TIMEOUT, TokenRequest};
-use crate::http::{Answer, Callout, DispatchError};
+use crate::http::{Callout, DispatchError, Response};
 use crate::shared::Shared;
 use crate::time::Time;
 
@@ -65,7 +65,7 @@ impl Bearer {
     /// The token, but for whom it was `refused` only a newer one.
     pub(super) fn access(
         &mut self,
-        refused: Option<Stamp>,
+        refused: Option<TokenId>,
         now: Time,
         shared: &dyn Shared,
     ) -> Access {
@@ -81,13 +81,15 @@ impl Bearer {
             return Access::Wait;
         }
         match &self.seen.authorization {
-            Some(token) => Access::Token { value: token.share(), stamp: Stamp(self.seen.serial) },
+            Some(token) => {
+                Access::Token { value: token.share(), token_id: TokenId(self.seen.serial) }
+            }
             None => Access::Wait,
         }
     }
 
-    fn serves(&self, refused: Option<Stamp>, now: Time) -> bool {
-        self.seen.valid(now.wall).is_some() && refused != Some(Stamp(self.seen.serial))
+    fn serves(&self, refused: Option<TokenId>, now: Time) -> bool {
+        self.seen.valid(now.wall).is_some() && refused != Some(TokenId(self.seen.serial))
     }
 
     /// Whether there is a token that nobody was refused.
@@ -135,7 +137,13 @@ impl Bearer {
         Some(self.request.callout())
     }
 
-    pub(super) fn fetched(&mut self, answer: &Answer, now: Time, random: u64, shared: &dyn Shared) {
+    pub(super) fn fetched(
+        &mut self,
+        answer: &Response,
+        now: Time,
+        random: u64,
+        shared: &dyn Shared,
+    ) {
         let (authorization, expires_at) = match token_answer::read(answer, now.wall) {
             Grant::Refusal(refusal) => return self.fail(refusal, now, random, shared),
             Grant::Token { authorization, expires_at } => (authorization, expires_at),
@@ -173,9 +181,9 @@ impl Bearer {
 
     /// Service Bus has refused a token. Whether there is or will be another. Until then it serves
     /// on: that it was refused to one entity is no word on the others.
-    pub(super) fn refused(&mut self, stamp: Stamp, now: Time, shared: &dyn Shared) -> bool {
+    pub(super) fn refused(&mut self, token_id: TokenId, now: Time, shared: &dyn Shared) -> bool {
         self.look(now, 0, shared);
-        if self.seen.serial != stamp.0 || self.seen.is_refused() {
+        if self.seen.serial != token_id.0 || self.seen.is_refused() {
             return true;
         }
         let since = now.monotonic.saturating_sub(self.seen.refused_at);

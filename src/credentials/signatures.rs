@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::event::{CredentialEvent, KeyRole};
 use super::sas::{SasKeys, Token};
-use super::signer::Stamp;
+use super::signer::TokenId;
 use crate::time::Time;
 
 /// One worker's signatures.
@@ -24,14 +24,14 @@ pub(super) struct Signatures {
     /// The same, as last told.
     told: Duration,
     by_entity: BTreeMap<String, Signed>,
-    last_stamp: u64,
+    last_token_id: u64,
     pub(super) events: Vec<CredentialEvent>,
 }
 
 #[derive(Debug)]
 struct Signed {
     token: Token,
-    stamp: Stamp,
+    token_id: TokenId,
     role: KeyRole,
     /// Tokens for this entity that were refused in a row.
     refusals: u32,
@@ -40,8 +40,8 @@ struct Signed {
 }
 
 impl Signed {
-    fn access(&self) -> (Rc<str>, Stamp) {
-        (self.token.share(), self.stamp)
+    fn access(&self) -> (Rc<str>, TokenId) {
+        (self.token.share(), self.token_id)
     }
 }
 
@@ -59,12 +59,12 @@ impl Signatures {
             behind: Duration::ZERO,
             told: Duration::ZERO,
             by_entity: BTreeMap::new(),
-            last_stamp: 0,
+            last_token_id: 0,
             events: vec![],
         }
     }
 
-    pub(super) fn token(&mut self, entity: &str, now: Duration) -> (Rc<str>, Stamp) {
+    pub(super) fn token(&mut self, entity: &str, now: Duration) -> (Rc<str>, TokenId) {
         let known = self.by_entity.get(entity);
         let exhausted = known.and_then(|signed| signed.exhausted);
         // An entity on its way to the other key stays on it.
@@ -82,16 +82,16 @@ impl Signatures {
         refusals: u32,
         exhausted: Option<Duration>,
         now: Duration,
-    ) -> (Rc<str>, Stamp) {
-        self.last_stamp += 1;
+    ) -> (Rc<str>, TokenId) {
+        self.last_token_id += 1;
         let resource = format!("https://{}/{entity}", self.namespace);
         let key = match (role, &self.keys.secondary) {
             (KeyRole::Secondary, Some(key)) => key,
             _ => &self.keys.primary,
         };
         let token = key.token(&resource, now, self.behind, self.keys.token_ttl);
-        let stamp = Stamp(self.last_stamp);
-        let signed = Signed { token, stamp, role, refusals, exhausted };
+        let token_id = TokenId(self.last_token_id);
+        let signed = Signed { token, token_id, role, refusals, exhausted };
         let access = signed.access();
         self.by_entity.insert(entity.to_owned(), signed);
         access
@@ -100,13 +100,13 @@ impl Signatures {
     pub(super) fn refused(
         &mut self,
         entity: &str,
-        stamp: Stamp,
+        token_id: TokenId,
         broker_time: Option<Duration>,
         now: Time,
     ) -> bool {
         let Some(signed) = self.by_entity.get(entity) else { return true };
         // Somebody else's refusal has been here before.
-        if signed.stamp != stamp {
+        if signed.token_id != token_id {
             return true;
         }
         let Signed { role, refusals, exhausted, .. } = *signed;
@@ -147,7 +147,7 @@ impl Signatures {
     pub(super) fn accepted(
         &mut self,
         entity: &str,
-        stamp: Stamp,
+        token_id: TokenId,
         broker_time: impl FnOnce() -> Option<Duration>,
         now: Duration,
     ) {
@@ -155,7 +155,7 @@ impl Signatures {
         if !self.behind.is_zero() {
             self.compare_clocks(broker_time(), now);
         }
-        let signed = self.by_entity.get_mut(entity).filter(|signed| signed.stamp == stamp);
+        let signed = self.by_entity.get_mut(entity).filter(|signed| signed.token_id == token_id);
         let Some(signed) = signed else { return };
         // What was refused twice was signed with the other key.
         if signed.refusals > 1 && signed.role != self.role {
@@ -166,7 +166,7 @@ impl Signatures {
         signed.exhausted = None;
     }
 
-    pub(super) fn second_chances(&self) -> u32 {
+    pub(super) fn auth_retries(&self) -> u32 {
         1 + u32::from(self.keys.secondary.is_some())
     }
 }

@@ -7,15 +7,15 @@ use super::bearer::Bearer;
 use super::event::CredentialEvent;
 use super::signatures::Signatures;
 use super::{Credentials, Secret};
-use crate::http::{Answer, Callout, DispatchError};
+use crate::http::{Callout, DispatchError, Response};
 use crate::shared::Shared;
 use crate::time::Time;
 
 /// Which token a send was signed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp(pub(super) u64);
+pub struct TokenId(pub(super) u64);
 
-impl Stamp {
+impl TokenId {
     /// Of a token that is never renewed.
     pub(super) const NONE: Self = Self(0);
 }
@@ -29,7 +29,7 @@ pub enum Access {
         /// The whole value.
         value: Rc<str>,
         /// To be named when it is refused or accepted.
-        stamp: Stamp,
+        token_id: TokenId,
     },
     /// A token is being fetched.
     Wait,
@@ -70,57 +70,59 @@ impl Signer {
     pub fn access(
         &mut self,
         entity: &str,
-        refused: Option<Stamp>,
+        refused: Option<TokenId>,
         now: Time,
         shared: &dyn Shared,
     ) -> Access {
         match &mut self.kind {
             Kind::Upstream => Access::Unsigned,
-            Kind::Signature(value) => Access::Token { value: value.share(), stamp: Stamp::NONE },
+            Kind::Signature(value) => {
+                Access::Token { value: value.share(), token_id: TokenId::NONE }
+            }
             Kind::Signed(signatures) => {
-                let (value, stamp) = signatures.token(entity, now.wall);
-                Access::Token { value, stamp }
+                let (value, token_id) = signatures.token(entity, now.wall);
+                Access::Token { value, token_id }
             }
             Kind::Fetched(bearer) => bearer.access(refused, now, shared),
         }
     }
 
-    /// Service Bus answered 401 to a send that was signed with `stamp`; `broker_time` is the time
+    /// Service Bus answered 401 to a send that was signed with `token_id`; `broker_time` is the time
     /// that it gave. Whether another try makes sense.
     pub fn refused(
         &mut self,
         entity: &str,
-        stamp: Stamp,
+        token_id: TokenId,
         broker_time: Option<Duration>,
         now: Time,
         shared: &dyn Shared,
     ) -> bool {
         match &mut self.kind {
             Kind::Upstream | Kind::Signature(_) => false,
-            Kind::Signed(signatures) => signatures.refused(entity, stamp, broker_time, now),
-            Kind::Fetched(bearer) => bearer.refused(stamp, now, shared),
+            Kind::Signed(signatures) => signatures.refused(entity, token_id, broker_time, now),
+            Kind::Fetched(bearer) => bearer.refused(token_id, now, shared),
         }
     }
 
-    /// Service Bus took a send that was signed with `stamp`; `broker_time` is asked where the time
+    /// Service Bus took a send that was signed with `token_id`; `broker_time` is asked where the time
     /// that it gave is needed. `now` is the wall clock's.
     pub fn accepted(
         &mut self,
         entity: &str,
-        stamp: Stamp,
+        token_id: TokenId,
         broker_time: impl FnOnce() -> Option<Duration>,
         now: Duration,
     ) {
         if let Kind::Signed(signatures) = &mut self.kind {
-            signatures.accepted(entity, stamp, broker_time, now);
+            signatures.accepted(entity, token_id, broker_time, now);
         }
     }
 
     /// How often one message may be tried again after 401.
-    pub fn second_chances(&self) -> u32 {
+    pub fn auth_retries(&self) -> u32 {
         match &self.kind {
             Kind::Upstream | Kind::Signature(_) => 0,
-            Kind::Signed(signatures) => signatures.second_chances(),
+            Kind::Signed(signatures) => signatures.auth_retries(),
             Kind::Fetched(_) => 1,
         }
     }
@@ -134,7 +136,7 @@ impl Signer {
     }
 
     /// The token service has answered, or Envoy in its place.
-    pub fn fetched(&mut self, answer: &Answer, now: Time, random: u64, shared: &dyn Shared) {
+    pub fn fetched(&mut self, answer: &Response, now: Time, random: u64, shared: &dyn Shared) {
         if let Kind::Fetched(bearer) = &mut self.kind {
             bearer.fetched(answer, now, random, shared);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Secret;
-use crate::http::Answer;
+use crate::http::Response;
 use crate::http::retry_after::retry_after;
 use crate::json;
 
@@ -47,7 +47,7 @@ const TOKEN_BYTES: usize = 12 * 1024;
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// Reads an answer that came at `now`.
-pub(super) fn read(answer: &Answer, now: Duration) -> Grant {
+pub(super) fn read(answer: &Response, now: Duration) -> Grant {
     let status = answer.headers.first_text(":status").and_then(|s| s.parse::<u16>().ok());
     let from_upstream = answer.headers.first("x-envoy-upstream-service-time").is_some();
     let json: Option<Value> = json::read(&answer.body).ok();
@@ -80,7 +80,7 @@ fn soon(cause: String) -> Refusal {
 }
 
 /// As Microsoft asks: 404, 410, 429 and 5xx pass, all else of 4xx does not.
-fn again(status: u16, answer: &Answer) -> Again {
+fn again(status: u16, answer: &Response) -> Again {
     match (status, retry_after(&answer.headers)) {
         (410, _) => Again::Upgrading,
         (429 | 503, Some(wish)) => Again::After(LONGEST_WAIT.min(wish)),

@@ -149,7 +149,7 @@ impl TokenRequest {
             fields: Rc::new(fields),
             body: Rc::new(form.unwrap_or_default()),
             timeout: TIMEOUT,
-            answer_bytes: ANSWER_BYTES,
+            response_bytes: ANSWER_BYTES,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The circuit breaker of a way to a namespace, by its cluster: after failures in a row nothing is
+//! The circuit breaker of a namespace, by its cluster: after failures in a row nothing is
 //! sent for a while, then one probe decides. All workers share its state.
 
 use std::time::Duration;
@@ -20,15 +20,15 @@ pub(super) struct Breaker {
 
 /// Leave to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket {
+pub(super) struct Permit {
     epoch: u32,
     probe: bool,
 }
 
 /// Whether a send may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
-    Admitted(Ticket),
+pub(super) enum Admission {
+    Admitted(Permit),
     /// For so long.
     Refused(Duration),
 }
@@ -86,18 +86,18 @@ impl Breaker {
     }
 
     /// Asks whether a send may be made, which then is to be reported.
-    pub(super) fn enter(&mut self, now: Duration, shared: &dyn Shared) -> Entry {
+    pub(super) fn enter(&mut self, now: Duration, shared: &dyn Shared) -> Admission {
         for _ in 0..TRIES {
             let (State { epoch, phase }, version) = self.load(shared);
             self.failing = phase != Phase::Closed { failures: 0 };
             let next_epoch = match phase {
-                Phase::Closed { .. } => return Entry::Admitted(Ticket { epoch, probe: false }),
+                Phase::Closed { .. } => return Admission::Admitted(Permit { epoch, probe: false }),
                 Phase::Open { until } if now < until => {
-                    return Entry::Refused(until.saturating_sub(now));
+                    return Admission::Refused(until.saturating_sub(now));
                 }
                 Phase::Open { .. } => epoch,
                 Phase::Probing { until } if now < until => {
-                    return Entry::Refused(WHILE_PROBING);
+                    return Admission::Refused(WHILE_PROBING);
                 }
                 // What the lost probe may still report is of another epoch.
                 Phase::Probing { .. } => epoch.wrapping_add(1),
@@ -105,16 +105,16 @@ impl Breaker {
             let until = now.saturating_add(self.probe_time);
             let probing = State { epoch: next_epoch, phase: Phase::Probing { until } };
             if self.store(probing, version, shared) {
-                return Entry::Admitted(Ticket { epoch: next_epoch, probe: true });
+                return Admission::Admitted(Permit { epoch: next_epoch, probe: true });
             }
         }
-        Entry::Refused(WHILE_PROBING)
+        Admission::Refused(WHILE_PROBING)
     }
 
     /// Reports how a send has ended.
     pub(super) fn report(
         &mut self,
-        ticket: Ticket,
+        permit: Permit,
         signal: Signal,
         now: Duration,
         shared: &dyn Shared,
@@ -124,7 +124,7 @@ impl Breaker {
         }
         for _ in 0..TRIES {
             let (state, version) = self.load(shared);
-            let (phase, change) = self.after(state, ticket, signal, now)?;
+            let (phase, change) = self.after(state, permit, signal, now)?;
             let epoch = state.epoch.wrapping_add(u32::from(change.is_some()));
             if self.store(State { epoch, phase }, version, shared) {
                 self.failing = phase != Phase::Closed { failures: 0 };
@@ -138,11 +138,11 @@ impl Breaker {
     fn after(
         &self,
         State { epoch, phase }: State,
-        ticket: Ticket,
+        permit: Permit,
         signal: Signal,
         now: Duration,
     ) -> Option<(Phase, Option<Change>)> {
-        if ticket.epoch != epoch {
+        if permit.epoch != epoch {
             return None;
         }
         match (phase, signal) {
@@ -155,7 +155,7 @@ impl Breaker {
             {
                 Some((Phase::Closed { failures: failures + 1 }, None))
             }
-            (Phase::Probing { .. }, _) if !ticket.probe => None,
+            (Phase::Probing { .. }, _) if !permit.probe => None,
             (Phase::Probing { .. }, Signal::Success) => {
                 Some((Phase::Closed { failures: 0 }, Some(Change::Closed)))
             }

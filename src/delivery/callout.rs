@@ -10,7 +10,7 @@ use crate::route::Destination;
 
 /// A GET whose answer a client waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inquiry {
+pub struct LookupRequest {
     /// Envoy cluster.
     pub cluster: Rc<str>,
     /// `:authority`.
@@ -26,7 +26,7 @@ const ERROR_BYTES: usize = 2 * 1024;
 /// Longest answer of a lookup.
 const FOUND_BYTES: usize = 1024 * 1024;
 
-impl Inquiry {
+impl LookupRequest {
     pub(super) fn callout(self) -> Callout {
         let Self { cluster, authority, path, timeout } = self;
         Callout {
@@ -39,7 +39,7 @@ impl Inquiry {
             fields: Rc::new(vec![header("accept", "application/json")]),
             body: Rc::default(),
             timeout,
-            answer_bytes: FOUND_BYTES,
+            response_bytes: FOUND_BYTES,
         }
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn send(
         fields,
         body,
         timeout,
-        answer_bytes: ERROR_BYTES,
+        response_bytes: ERROR_BYTES,
     }
 }
 

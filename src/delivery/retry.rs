@@ -12,12 +12,17 @@ const ALWAYS: usize = 3;
 impl RetryConfig {
     /// The wait before repetition `repetition`, from 1, with full jitter: anything up to a bound
     /// that doubles, but not less than what the broker has asked for.
-    pub(super) fn wait(&self, repetition: u32, wish: Option<Duration>, rng: &mut Rng) -> Duration {
+    pub(super) fn wait(
+        &self,
+        repetition: u32,
+        retry_after: Option<Duration>,
+        rng: &mut Rng,
+    ) -> Duration {
         let factor = 1_u32.checked_shl(repetition.saturating_sub(1)).unwrap_or(u32::MAX);
         let bound = self.base.saturating_mul(factor).min(self.cap);
         let bound = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
         let wait = Duration::from_micros(rng.u64(0..=bound));
-        wait.max(wish.unwrap_or_default())
+        wait.max(retry_after.unwrap_or_default())
     }
 
     /// Whether one more of `callouts` may be a repetition, when `repeated` are.
@@ -77,8 +82,8 @@ mod tests {
             assert!(waits.iter().all(|wait| *wait <= bound), "{repetition}");
             assert!(waits.iter().any(|wait| *wait < bound / 10), "{repetition}");
             assert!(waits.iter().any(|wait| *wait > bound * 9 / 10), "{repetition}");
-            let wish = Duration::from_secs(2);
-            assert_eq!(config.wait(repetition, Some(wish), &mut rng), wish);
+            let retry_after = Duration::from_secs(2);
+            assert_eq!(config.wait(repetition, Some(retry_after), &mut rng), retry_after);
         }
     }
 

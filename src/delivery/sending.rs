@@ -1,131 +1,132 @@
-//! A message's life: lane, token, breaker, callout, verdict, and again where that may help.
+//! A message's life: group, token, breaker, callout, classification, and again where that may help.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::breaker::{Change, Entry, Signal, Ticket};
+use super::batcher::Arrival;
+use super::breaker::{Admission, Change, Permit, Signal};
+use super::classify::Classification;
+use super::destination_state::{DestinationState, is_late};
 use super::event::Namespace;
-use super::lane::Arrival;
-use super::parcel::{Job, Parcel};
-use super::verdict::Verdict;
-use super::way::{Way, is_late};
-use super::{AttemptId, Delivery, Event, ParcelId, Purpose, Timer, callout};
-use crate::credentials::{Access, Stamp};
-use crate::http::{Answer, DispatchError};
-use crate::outcome::{Failure, Outcome, Reason, Served, Settlement};
+use super::outbound::{OutboundRequest, PendingMessage};
+use super::{AttemptId, Delivery, Event, OutboundId, Purpose, Timer, callout};
+use crate::credentials::{Access, TokenId};
+use crate::http::{DispatchError, Response};
+use crate::outcome::{Failure, Outcome, Reason, SendResult, Served};
 use crate::route::Destination;
 
 impl Delivery {
-    /// The way to a destination.
-    pub(super) fn way(&mut self, destination: &Rc<Destination>) -> usize {
-        let known = self.ways.iter().position(|way| Rc::ptr_eq(&way.destination, destination));
+    /// The state of a destination.
+    pub(super) fn state(&mut self, destination: &Rc<Destination>) -> usize {
+        let known =
+            self.states.iter().position(|state| Rc::ptr_eq(&state.destination, destination));
         known.unwrap_or_else(|| {
-            self.ways.push(Way::new(destination, &self.sender.delivery));
-            self.ways.len() - 1
+            self.states.push(DestinationState::new(destination, &self.sender.delivery));
+            self.states.len() - 1
         })
     }
 
-    /// Puts a job on its way: by itself, or on a lane.
-    pub(super) fn take(&mut self, job: Job, way: usize) {
+    /// Puts a message on its way: by itself, or on a group.
+    pub(super) fn take(&mut self, pending: PendingMessage, state: usize) {
         let now = self.time.monotonic;
-        let Some(lanes) = &mut self.lanes else {
-            let entity = Rc::clone(&job.entity);
-            return self.send_new(Some(Parcel::new(vec![job], way, entity)));
+        let Some(batcher) = &mut self.batcher else {
+            let entity = Rc::clone(&pending.entity);
+            return self.send_new(Some(OutboundRequest::new(vec![pending], state, entity)));
         };
-        let Arrival { leaving, waits } = lanes.arrive(job, way, &self.buffer, now);
-        if let Some((lane, until)) = waits {
-            self.timers.insert((until, Timer::Lane(lane)));
+        let Arrival { leaving, waits } = batcher.arrive(pending, state, &self.buffer, now);
+        if let Some((group, until)) = waits {
+            self.timers.insert((until, Timer::Group(group)));
         }
-        for parcel in leaving {
-            self.send_new(Some(parcel));
+        for request in leaving {
+            self.send_new(Some(request));
         }
     }
 
-    pub(super) fn send_new(&mut self, parcel: Option<Parcel>) {
-        let Some(parcel) = parcel else { return };
-        let id = ParcelId(self.next_id());
-        self.parcels.insert(id, parcel);
+    pub(super) fn send_new(&mut self, request: Option<OutboundRequest>) {
+        let Some(request) = request else { return };
+        let id = OutboundId(self.next_id());
+        self.outbound.insert(id, request);
         self.send(id);
     }
 
-    /// Sends a parcel now, unless it must wait for a token or may not be sent.
-    pub(super) fn send(&mut self, id: ParcelId) {
-        let Some(mut parcel) = self.parcels.remove(&id) else { return };
+    /// Sends an outbound request now, unless it must wait for a token or may not be sent.
+    pub(super) fn send(&mut self, id: OutboundId) {
+        let Some(mut request) = self.outbound.remove(&id) else { return };
         let now = self.time.monotonic;
-        for job in parcel.remove(|job| is_late(job, now)) {
-            let failure = parcel.last.clone().unwrap_or_else(|| match parcel.waited_for_token {
+        for pending in request.remove(|pending| is_late(pending, now)) {
+            let failure = request.last.clone().unwrap_or_else(|| match request.waited_for_token {
                 true => Failure::new(Reason::CredentialsUnavailable, "no token has come in time"),
                 false => Failure::new(Reason::Overloaded, "was not sent in time"),
             });
-            self.fail_job(job, failure);
+            self.fail_message(pending, failure);
         }
         let attempt_timeout = self.sender.delivery.attempt_timeout;
-        while let Some(short) = parcel.take_short(now, attempt_timeout) {
+        while let Some(short) = request.take_short(now, attempt_timeout) {
             self.send_short(short);
         }
-        let Some(timeout) = parcel.timeout(now, attempt_timeout) else { return self.end(parcel) };
-        let Some(way) = self.ways.get_mut(parcel.way) else { return self.end(parcel) };
+        let Some(timeout) = request.timeout(now, attempt_timeout) else { return self.end(request) };
+        let Some(state) = self.states.get_mut(request.state) else { return self.end(request) };
         let (time, shared) = (self.time, self.shared.as_ref());
-        let access = way.signer.access(&parcel.entity.path, parcel.refused, time, shared);
-        let (authorization, stamp) = match access {
+        let access = state.signer.access(&request.entity.path, request.refused, time, shared);
+        let (authorization, token_id) = match access {
             Access::Unsigned => (None, None),
-            Access::Token { value, stamp } => (Some(value), Some(stamp)),
+            Access::Token { value, token_id } => (Some(value), Some(token_id)),
             Access::Wait => {
-                way.waiting.push(id);
-                parcel.waited_for_token = true;
-                self.parcels.insert(id, parcel);
+                state.waiting.push(id);
+                request.waited_for_token = true;
+                self.outbound.insert(id, request);
                 return;
             }
             Access::Unavailable { cause } => {
                 let failure = Failure::new(Reason::CredentialsUnavailable, cause);
-                return self.fail(parcel, &failure);
+                return self.fail(request, &failure);
             }
         };
-        let ticket = match &mut way.breaker {
+        let permit = match &mut state.breaker {
             None => None,
             Some(breaker) => match breaker.enter(now, shared) {
-                Entry::Admitted(ticket) => Some(ticket),
-                Entry::Refused(left) => {
-                    let failure = parcel.last.clone().unwrap_or_else(|| {
+                Admission::Admitted(permit) => Some(permit),
+                Admission::Refused(left) => {
+                    let failure = request.last.clone().unwrap_or_else(|| {
                         Failure::new(Reason::CircuitOpen, "the circuit breaker is open")
                     });
                     let retry_after = Some(seconds(left));
-                    return self.fail(parcel, &Failure { retry_after, ..failure });
+                    return self.fail(request, &Failure { retry_after, ..failure });
                 }
             },
         };
-        let packed = parcel.packed();
+        let packed = request.packed();
         let bytes = packed.1.len();
-        let namespace = Namespace(Rc::clone(&way.destination));
-        let destination = &way.destination;
-        let callout = callout::send(destination, &parcel.entity, authorization, packed, timeout);
-        for job in &mut parcel.jobs {
-            job.attempts += 1;
+        let namespace = Namespace(Rc::clone(&state.destination));
+        let destination = &state.destination;
+        let callout = callout::send(destination, &request.entity, authorization, packed, timeout);
+        for pending in &mut request.messages {
+            pending.attempts += 1;
         }
-        if !parcel.repeated {
+        if !request.repeated {
             self.savings.sent(&self.sender.delivery.retries);
         }
-        let messages = parcel.jobs.len();
-        self.parcels.insert(id, parcel);
+        let messages = request.messages.len();
+        self.outbound.insert(id, request);
         let sent = Event::Sent { namespace, messages, bytes };
-        self.dispatch(Purpose::Send { parcel: id, ticket, stamp }, callout, Some(sent));
+        self.dispatch(Purpose::Send { request: id, permit, token_id }, callout, Some(sent));
     }
 
     /// Envoy has not begun a send.
     pub(super) fn send_refused(
         &mut self,
         attempt: AttemptId,
-        id: ParcelId,
-        ticket: Option<Ticket>,
+        id: OutboundId,
+        permit: Option<Permit>,
         error: DispatchError,
     ) {
-        let Some(mut parcel) = self.parcels.remove(&id) else { return };
-        for job in &mut parcel.jobs {
-            job.attempts = job.attempts.saturating_sub(1);
+        let Some(mut request) = self.outbound.remove(&id) else { return };
+        for pending in &mut request.messages {
+            pending.attempts = pending.attempts.saturating_sub(1);
         }
-        self.report(parcel.way, ticket, Signal::None);
-        let Some(way) = self.ways.get(parcel.way) else { return self.end(parcel) };
-        let cluster = Rc::clone(&way.destination.cluster);
+        self.report(request.state, permit, Signal::None);
+        let Some(state) = self.states.get(request.state) else { return self.end(request) };
+        let cluster = Rc::clone(&state.destination.cluster);
         // Envoy says the same of a cluster without a healthy host and of one at its limits.
         let unavailable = match self.is_used(&cluster, attempt) {
             true => Reason::Overloaded,
@@ -133,8 +134,8 @@ impl Delivery {
         };
         let failure = error.failure(&cluster, unavailable);
         match error {
-            DispatchError::Unavailable => self.repeat(id, parcel, failure, None),
-            DispatchError::UnknownCluster => self.fail(parcel, &failure),
+            DispatchError::Unavailable => self.repeat(id, request, failure, None),
+            DispatchError::UnknownCluster => self.fail(request, &failure),
         }
     }
 
@@ -142,74 +143,85 @@ impl Delivery {
     /// be refused as well.
     fn is_used(&self, cluster: &str, attempt: AttemptId) -> bool {
         self.attempts.range(..attempt).any(|(_, other)| {
-            let Purpose::Send { parcel, .. } = &other.purpose else { return false };
-            let way = self.parcels.get(parcel).and_then(|parcel| self.ways.get(parcel.way));
-            way.is_some_and(|way| &*way.destination.cluster == cluster)
+            let Purpose::Send { request, .. } = &other.purpose else { return false };
+            let state =
+                self.outbound.get(request).and_then(|request| self.states.get(request.state));
+            state.is_some_and(|state| &*state.destination.cluster == cluster)
         })
     }
 
     pub(super) fn send_answered(
         &mut self,
-        id: ParcelId,
-        ticket: Option<Ticket>,
-        stamp: Option<Stamp>,
-        answer: &Answer,
+        id: OutboundId,
+        permit: Option<Permit>,
+        token_id: Option<TokenId>,
+        answer: &Response,
     ) {
-        let Some(mut parcel) = self.parcels.remove(&id) else { return };
-        let Verdict { outcome, signal, again, wish } = answer.verdict();
-        self.report(parcel.way, ticket, signal);
-        self.leave_lane(&mut parcel);
+        let Some(mut request) = self.outbound.remove(&id) else { return };
+        let Classification { outcome, signal, again, retry_after } = answer.classify();
+        self.report(request.state, permit, signal);
+        self.leave_group(&mut request);
         let failure = match outcome {
             Outcome::Failed(failure) => failure,
             Outcome::Accepted | Outcome::Found(_) => {
-                self.accept(parcel, stamp, answer);
+                self.accept(request, token_id, answer);
                 return;
             }
         };
         if failure.reason == Reason::BrokerUnauthorized {
-            if self.renewed(&parcel, stamp, answer.date()) {
-                parcel.second_chances += 1;
-                parcel.refused = stamp;
-                parcel.last = Some(failure);
-                self.parcels.insert(id, parcel);
+            if self.renewed(&request, token_id, answer.date()) {
+                request.auth_retries += 1;
+                request.refused = token_id;
+                request.last = Some(failure);
+                self.outbound.insert(id, request);
                 self.send(id);
             } else {
-                self.fail(parcel, &failure);
+                self.fail(request, &failure);
             }
         } else if again {
-            self.repeat(id, parcel, failure, wish);
-        } else if parcel.jobs.len() > 1 && is_of_content(failure.reason) {
-            self.halve(parcel);
+            self.repeat(id, request, failure, retry_after);
+        } else if request.messages.len() > 1 && is_of_content(failure.reason) {
+            self.halve(request);
         } else {
-            self.fail(parcel, &failure);
+            self.fail(request, &failure);
         }
     }
 
-    fn accept(&mut self, mut parcel: Parcel, stamp: Option<Stamp>, answer: &Answer) {
+    fn accept(
+        &mut self,
+        mut request: OutboundRequest,
+        token_id: Option<TokenId>,
+        answer: &Response,
+    ) {
         let now = self.time.wall;
-        if let (Some(way), Some(stamp)) = (self.ways.get_mut(parcel.way), stamp) {
-            way.signer.accepted(&parcel.entity.path, stamp, || answer.date(), now);
-            self.tell_of_tokens(parcel.way);
+        if let (Some(state), Some(token_id)) = (self.states.get_mut(request.state), token_id) {
+            state.signer.accepted(&request.entity.path, token_id, || answer.date(), now);
+            self.tell_of_tokens(request.state);
         }
-        for job in std::mem::take(&mut parcel.jobs) {
-            self.settle(&job, Outcome::Accepted);
+        for pending in std::mem::take(&mut request.messages) {
+            self.settle(&pending, Outcome::Accepted);
         }
-        self.end(parcel);
+        self.end(request);
     }
 
-    /// Whether a parcel whose token was refused is worth another.
-    fn renewed(&mut self, parcel: &Parcel, stamp: Option<Stamp>, date: Option<Duration>) -> bool {
-        let Some(way) = self.ways.get_mut(parcel.way) else { return false };
-        let Some(stamp) = stamp else { return false };
+    /// Whether an outbound request whose token was refused is worth another.
+    fn renewed(
+        &mut self,
+        request: &OutboundRequest,
+        token_id: Option<TokenId>,
+        date: Option<Duration>,
+    ) -> bool {
+        let Some(state) = self.states.get_mut(request.state) else { return false };
+        let Some(token_id) = token_id else { return false };
         let (time, shared) = (self.time, self.shared.as_ref());
-        let renewed = way.signer.refused(&parcel.entity.path, stamp, date, time, shared);
-        let chances = way.signer.second_chances();
-        self.tell_of_tokens(parcel.way);
-        renewed && parcel.second_chances < chances
+        let renewed = state.signer.refused(&request.entity.path, token_id, date, time, shared);
+        let chances = state.signer.auth_retries();
+        self.tell_of_tokens(request.state);
+        renewed && request.auth_retries < chances
     }
 
     /// Sends those on their own that have little time left.
-    fn send_short(&mut self, mut short: Parcel) {
+    fn send_short(&mut self, mut short: OutboundRequest) {
         self.repeated += usize::from(short.repeated);
         self.parts_on_their_way += usize::from(short.part);
         short.drop_copy_of_one();
@@ -217,16 +229,16 @@ impl Delivery {
     }
 
     /// Has the halves of a refused batch sent again, so that in the end a bad message fails alone.
-    fn halve(&mut self, mut parcel: Parcel) {
-        let halves = parcel.halves();
-        self.end(parcel);
+    fn halve(&mut self, mut request: OutboundRequest) {
+        let halves = request.halves();
+        self.end(request);
         for mut half in halves {
             half.drop_copy_of_one();
-            let id = ParcelId(self.next_id());
+            let id = OutboundId(self.next_id());
             if let Some(deadline) = half.deadline() {
                 self.timers.insert((deadline, Timer::Part(id)));
             }
-            self.parcels.insert(id, half);
+            self.outbound.insert(id, half);
             self.parts.insert(id);
         }
     }
@@ -236,18 +248,18 @@ impl Delivery {
     pub(super) fn send_parts(&mut self) {
         let retries = self.sender.delivery.retries;
         while let Some(&id) = self.parts.first() {
-            let callouts = self.parcels.len().saturating_sub(self.parts.len());
+            let callouts = self.outbound.len().saturating_sub(self.parts.len());
             let affordable = retries.affords(self.repeated, callouts);
             if self.parts_on_their_way > 0 && !affordable {
                 return;
             }
             self.parts.remove(&id);
-            let Some(part) = self.parcels.get_mut(&id) else { continue };
+            let Some(part) = self.outbound.get_mut(&id) else { continue };
             (part.repeated, part.part) = (true, true);
             self.repeated += 1;
             self.parts_on_their_way += 1;
-            let way = self.ways.get(part.way).map(|way| Rc::clone(&way.destination));
-            if let Some(destination) = way {
+            let state = self.states.get(part.state).map(|state| Rc::clone(&state.destination));
+            if let Some(destination) = state {
                 self.tell(Event::Halved { namespace: Namespace(destination) });
             }
             self.send(id);
@@ -255,124 +267,125 @@ impl Delivery {
     }
 
     /// Tells those whose time is over before their part could be sent.
-    pub(super) fn expire_part(&mut self, id: ParcelId) {
+    pub(super) fn expire_part(&mut self, id: OutboundId) {
         let now = self.time.monotonic;
-        let Some(part) = self.parcels.get_mut(&id).filter(|_| self.parts.contains(&id)) else {
+        let Some(part) = self.outbound.get_mut(&id).filter(|_| self.parts.contains(&id)) else {
             return;
         };
-        let late = part.remove(|job| is_late(job, now));
+        let late = part.remove(|pending| is_late(pending, now));
         match part.deadline() {
             Some(deadline) => {
                 self.timers.insert((deadline, Timer::Part(id)));
             }
             None => {
                 self.parts.remove(&id);
-                self.parcels.remove(&id);
+                self.outbound.remove(&id);
             }
         }
-        for job in late {
+        for pending in late {
             let failure = Failure::new(Reason::Overloaded, "could not be sent again in time");
-            self.fail_job(job, failure);
+            self.fail_message(pending, failure);
         }
     }
 
-    /// Sends a parcel again after a wait, or gives up on it.
+    /// Sends an outbound request again after a wait, or gives up on it.
     fn repeat(
         &mut self,
-        id: ParcelId,
-        mut parcel: Parcel,
+        id: OutboundId,
+        mut request: OutboundRequest,
         failure: Failure,
-        wish: Option<Duration>,
+        retry_after: Option<Duration>,
     ) {
-        self.leave_lane(&mut parcel);
+        self.leave_group(&mut request);
         let retries = self.sender.delivery.retries;
-        let others = self.repeated.saturating_sub(usize::from(parcel.repeated));
-        parcel.sends += 1;
-        // This parcel is not among those that are kept at the moment.
-        let callouts = self.parcels.len().saturating_sub(self.parts.len()) + 1;
+        let others = self.repeated.saturating_sub(usize::from(request.repeated));
+        request.sends += 1;
+        // This outbound request is not among those that are kept at the moment.
+        let callouts = self.outbound.len().saturating_sub(self.parts.len()) + 1;
         let affordable = retries.affords(others, callouts) && self.savings.afford();
-        if parcel.sends > retries.max || !affordable {
-            return self.fail(parcel, &failure);
+        if request.sends > retries.max || !affordable {
+            return self.fail(request, &failure);
         }
-        let wait = retries.wait(parcel.sends, wish, &mut self.rng);
+        let wait = retries.wait(request.sends, retry_after, &mut self.rng);
         let due = self.time.monotonic.saturating_add(wait);
-        let too_late = |job: &Job| {
-            is_late(job, due) || (due >= job.halfway && job.second(failure.reason).is_some())
+        let too_late = |pending: &PendingMessage| {
+            is_late(pending, due)
+                || (due >= pending.halfway && pending.second(failure.reason).is_some())
         };
-        for job in parcel.remove(too_late) {
-            self.fail_job(job, failure.clone());
+        for pending in request.remove(too_late) {
+            self.fail_message(pending, failure.clone());
         }
-        if parcel.jobs.is_empty() {
-            return self.end(parcel);
+        if request.messages.is_empty() {
+            return self.end(request);
         }
-        for job in &mut parcel.jobs {
-            job.in_doubt |= failure.reason.is_doubtful();
+        for pending in &mut request.messages {
+            pending.in_doubt |= failure.reason.is_doubtful();
         }
         self.savings.repeated();
         self.repeated = others + 1;
-        parcel.repeated = true;
-        parcel.last = Some(failure);
-        let way = self.ways.get(parcel.way).map(|way| Rc::clone(&way.destination));
-        self.parcels.insert(id, parcel);
+        request.repeated = true;
+        request.last = Some(failure);
+        let state = self.states.get(request.state).map(|state| Rc::clone(&state.destination));
+        self.outbound.insert(id, request);
         self.timers.insert((due, Timer::Retry(id)));
-        if let Some(destination) = way {
+        if let Some(destination) = state {
             self.tell(Event::Repeated { namespace: Namespace(destination), wait });
         }
     }
 
-    fn fail(&mut self, mut parcel: Parcel, failure: &Failure) {
-        for job in std::mem::take(&mut parcel.jobs) {
-            self.fail_job(job, failure.clone());
+    fn fail(&mut self, mut request: OutboundRequest, failure: &Failure) {
+        for pending in std::mem::take(&mut request.messages) {
+            self.fail_message(pending, failure.clone());
         }
-        self.end(parcel);
+        self.end(request);
     }
 
-    /// A job that its destination has not taken: to the second one, or to its client.
-    fn fail_job(&mut self, mut job: Job, failure: Failure) {
-        let late = is_late(&job, self.time.monotonic);
-        let Some(fallback) = job.second(failure.reason).filter(|_| !late).map(Rc::clone) else {
-            let failure = job.verdict(failure);
-            return self.settle(&job, Outcome::Failed(failure));
+    /// A message that its destination has not taken: to the second one, or to its client.
+    fn fail_message(&mut self, mut pending: PendingMessage, failure: Failure) {
+        let late = is_late(&pending, self.time.monotonic);
+        let Some(fallback) = pending.second(failure.reason).filter(|_| !late).map(Rc::clone) else {
+            let failure = pending.told(failure);
+            return self.settle(&pending, Outcome::Failed(failure));
         };
-        job.copy = None;
-        job.in_doubt |= failure.reason.is_doubtful();
-        job.fallback = None;
-        job.served = Served::Fallback;
+        pending.copy = None;
+        pending.in_doubt |= failure.reason.is_doubtful();
+        pending.fallback = None;
+        pending.served = Served::Fallback;
         if let Some(entity) = &fallback.entity {
-            job.entity = Rc::clone(entity);
+            pending.entity = Rc::clone(entity);
         }
         let namespace = Namespace(Rc::clone(&fallback.destination));
         self.tell(Event::FellBack { namespace });
-        let way = self.way(&fallback.destination);
-        self.take(job, way);
+        let state = self.state(&fallback.destination);
+        self.take(pending, state);
     }
 
-    fn settle(&mut self, job: &Job, outcome: Outcome) {
+    fn settle(&mut self, pending: &PendingMessage, outcome: Outcome) {
         self.open = self.open.saturating_sub(1);
-        let Job { stream, attempts, served, .. } = *job;
-        self.tell_stream(stream, Settlement { outcome, attempts, served });
+        let PendingMessage { stream, attempts, served, .. } = *pending;
+        self.tell_stream(stream, SendResult { outcome, attempts, served });
     }
 
-    /// A parcel without jobs.
-    fn end(&mut self, mut parcel: Parcel) {
-        self.repeated = self.repeated.saturating_sub(usize::from(parcel.repeated));
-        self.parts_on_their_way = self.parts_on_their_way.saturating_sub(usize::from(parcel.part));
-        self.leave_lane(&mut parcel);
+    /// An outbound request without messages.
+    fn end(&mut self, mut request: OutboundRequest) {
+        self.repeated = self.repeated.saturating_sub(usize::from(request.repeated));
+        self.parts_on_their_way = self.parts_on_their_way.saturating_sub(usize::from(request.part));
+        self.leave_group(&mut request);
     }
 
-    /// Lets those leave who wait for a parcel's first callout.
-    fn leave_lane(&mut self, parcel: &mut Parcel) {
-        if let (Some(lane), Some(lanes)) = (parcel.lane.take(), &mut self.lanes) {
-            let next = lanes.ended(lane);
+    /// Lets those leave who wait for an outbound request's first callout.
+    fn leave_group(&mut self, request: &mut OutboundRequest) {
+        if let (Some(group), Some(batcher)) = (request.group.take(), &mut self.batcher) {
+            let next = batcher.ended(group);
             self.send_new(next);
         }
     }
 
-    fn report(&mut self, way: usize, ticket: Option<Ticket>, signal: Signal) {
-        let Some(way) = self.ways.get_mut(way) else { return };
-        let (Some(breaker), Some(ticket)) = (&mut way.breaker, ticket) else { return };
-        let change = breaker.report(ticket, signal, self.time.monotonic, self.shared.as_ref());
-        let namespace = Namespace(Rc::clone(&way.destination));
+    fn report(&mut self, state: usize, permit: Option<Permit>, signal: Signal) {
+        let Some(state) = self.states.get_mut(state) else { return };
+        let (Some(breaker), Some(permit)) = (&mut state.breaker, permit) else { return };
+        let change = breaker.report(permit, signal, self.time.monotonic, self.shared.as_ref());
+        let namespace = Namespace(Rc::clone(&state.destination));
         match change {
             Some(Change::Opened) => self.tell(Event::BreakerOpened { namespace }),
             Some(Change::Closed) => self.tell(Event::BreakerClosed { namespace }),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::forwarding::{self, Ready};
 use super::replies::missing;
 use super::request::Request;
-use crate::delivery::Inquiry;
+use crate::delivery::LookupRequest;
 use crate::delivery::Sender;
 use crate::limits;
 use crate::message::{Entity, Payload, Send};
@@ -52,12 +52,12 @@ pub(super) fn inquiry(
     route: &Route,
     lookup: &Lookup,
     random: Random,
-) -> Result<Inquiry, Unsendable> {
+) -> Result<LookupRequest, Unsendable> {
     const PLACE: &str = "lookup.path";
     let scope = request.scope(&route.name, random);
     let eval = |error| Unsendable::Value(PLACE.to_owned(), ValueFault::Eval(error));
     let path = lookup.path.path(&scope).map_err(eval)?.ok_or_else(|| missing(PLACE))?;
-    Ok(Inquiry {
+    Ok(LookupRequest {
         cluster: Rc::clone(&lookup.cluster),
         authority: Rc::clone(&lookup.authority),
         path,

@@ -7,7 +7,7 @@ use crate::buffer::Share;
 use crate::http::Headers;
 use crate::limits;
 use crate::message::Entity;
-use crate::outcome::{Failure, Outcome, Reason, Served, Settlement};
+use crate::outcome::{Failure, Outcome, Reason, SendResult, Served};
 use crate::template::{Attributes, Random, Scope};
 use crate::text::uuid;
 use crate::time::Time;
@@ -86,8 +86,8 @@ impl Request {
     }
 
     /// What is told when delivery is done with it; a failure has its own word.
-    pub(super) fn settled(&self, word: &'static str, settlement: Settlement) -> Report {
-        let Settlement { outcome, attempts, served } = settlement;
+    pub(super) fn settled(&self, word: &'static str, settlement: SendResult) -> Report {
+        let SendResult { outcome, attempts, served } = settlement;
         let report = self.report(word);
         match outcome {
             Outcome::Failed(failure) => {

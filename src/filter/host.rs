@@ -12,7 +12,7 @@ use std::time::Duration;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, Status};
 
-use crate::http::{Answer, Callout, DispatchError};
+use crate::http::{Callout, DispatchError, Response};
 use crate::http::{Headers, encode};
 use crate::jwt::{self, Claims};
 use crate::metrics::Kind;
@@ -172,16 +172,16 @@ pub(super) fn request_body() -> Vec<u8> {
 }
 
 /// What the current callout brought, its body up to a size; `num_headers` is 0 when it broke off.
-pub(super) fn answer(num_headers: usize, body_size: usize) -> Answer {
+pub(super) fn answer(num_headers: usize, body_size: usize) -> Response {
     if num_headers == 0 {
-        return Answer::default();
+        return Response::default();
     }
     let headers = header_map(MapType::HttpCallResponseHeaders).unwrap_or_default();
     let body = match body_size {
         0 => vec![],
         size => body(BufferType::HttpCallResponseBody, size),
     };
-    Answer { headers, body }
+    Response { headers, body }
 }
 
 fn body(buffer: BufferType, most: usize) -> Vec<u8> {

@@ -34,7 +34,7 @@ impl Sending {
             }
             // Its headers are changed already.
             Step::Forward(..) => Action::Continue,
-            Step::Wait | Step::Change(_) | Step::Send(_) | Step::Inquire(_) => Action::Pause,
+            Step::Wait | Step::Change(_) | Step::Send(_) | Step::LookUp(_) => Action::Pause,
         }
     }
 }

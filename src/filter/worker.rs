@@ -19,7 +19,7 @@ use crate::delivery::{HeaderMode, Sender};
 use crate::exchange::{Exchange, Forwarding, Report, Step};
 use crate::http::Headers;
 use crate::jwt::Claims;
-use crate::outcome::{Failure, Reason, Settlement};
+use crate::outcome::{Failure, Reason, SendResult};
 use crate::reply::Reply;
 use crate::template::{Attributes, Needs};
 use crate::time::Time;
@@ -116,7 +116,7 @@ impl Worker {
         let step = self.tell(stream, |exchange| exchange.request_ended(body, now, attributes));
         match step {
             Step::Send(submission) => self.delivery.borrow_mut().submit(stream, submission, now),
-            Step::Inquire(inquiry) => self.delivery.borrow_mut().inquire(stream, inquiry, now),
+            Step::LookUp(inquiry) => self.delivery.borrow_mut().look_up(stream, inquiry, now),
             other => return other,
         }
         self.within_stream.set(Some(stream));
@@ -192,13 +192,13 @@ impl Worker {
         let mut away = false;
         loop {
             let effect = self.delivery.borrow_mut().poll();
-            if away && !matches!(effect, Some(Effect::Settle(..))) {
+            if away && !matches!(effect, Some(Effect::Finish(..))) {
                 self.return_to_root();
                 away = false;
             }
             match effect {
                 None => return,
-                Some(Effect::Settle(stream, settlement)) => {
+                Some(Effect::Finish(stream, settlement)) => {
                     away |= self.settle(stream, settlement);
                 }
                 Some(Effect::Tell(event)) => self.record(&event),
@@ -207,7 +207,7 @@ impl Worker {
                 }
                 Some(Effect::Dispatch(attempt, callout, taken)) => match host::dispatch(&callout) {
                     Ok(id) => {
-                        let expected = (attempt, callout.answer_bytes);
+                        let expected = (attempt, callout.response_bytes);
                         self.callouts.borrow_mut().insert(id, expected);
                         taken.iter().for_each(|event| self.record(event));
                     }
@@ -230,7 +230,7 @@ impl Worker {
 
     /// Answers a stream from the root, or lets it go on; true when that has left the root's
     /// context.
-    fn settle(&self, stream: StreamId, settlement: Settlement) -> bool {
+    fn settle(&self, stream: StreamId, settlement: SendResult) -> bool {
         let step = self.tell(stream, |exchange| exchange.settled(settlement));
         let (Step::Reply(_, report) | Step::Forward(_, report)) = &step else { return false };
         if host::act_as(stream.0).is_err() {

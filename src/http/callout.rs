@@ -28,7 +28,7 @@ pub struct Callout {
     /// When Envoy is to give up.
     pub timeout: Duration,
     /// How much of the answer's body is needed.
-    pub answer_bytes: usize,
+    pub response_bytes: usize,
 }
 
 impl Callout {

@@ -6,7 +6,7 @@ use super::headers::Headers;
 
 /// The end of a callout, as Envoy reported it.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// Empty when the response broke off.
     pub headers: Headers,
     /// The start of the body; errors of Service Bus are short.
@@ -14,7 +14,7 @@ pub struct Answer {
 }
 
 /// The body may be a token.
-impl fmt::Debug for Answer {
+impl fmt::Debug for Response {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Answer")
@@ -24,7 +24,7 @@ impl fmt::Debug for Answer {
     }
 }
 
-impl Answer {
+impl Response {
     /// The status, `None` when the response broke off.
     pub fn status(&self) -> Option<u16> {
         self.headers.first_text(":status").and_then(|status| status.parse().ok())

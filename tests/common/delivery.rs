@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::delivery::{AttemptId, Delivery, Effect, Event, StreamId, Submission};
-use envoy_service_bus::http::{Answer, Callout, DispatchError};
+use envoy_service_bus::http::{Callout, DispatchError, Response};
 use envoy_service_bus::message::{BrokerProperties, Message, Outgoing, TextProperty};
-use envoy_service_bus::outcome::{Failure, Outcome, Reason, Settlement};
+use envoy_service_bus::outcome::{Failure, Outcome, Reason, SendResult};
 use envoy_service_bus::route::Action;
 
 use super::START;
@@ -93,9 +93,9 @@ impl Worker {
         }
     }
 
-    pub(crate) fn settlement(&mut self) -> (u32, Settlement) {
+    pub(crate) fn settlement(&mut self) -> (u32, SendResult) {
         match self.effect() {
-            Some(Effect::Settle(stream, settlement)) => (stream.0, settlement),
+            Some(Effect::Finish(stream, settlement)) => (stream.0, settlement),
             other => panic!("no outcome: {other:?}"),
         }
     }
@@ -121,7 +121,7 @@ impl Worker {
         assert_eq!(self.effect(), None);
     }
 
-    pub(crate) fn answer(&mut self, attempt: AttemptId, answer: Answer) {
+    pub(crate) fn answer(&mut self, attempt: AttemptId, answer: Response) {
         self.delivery.answered(attempt, answer, self.now);
     }
 
@@ -190,12 +190,12 @@ pub(crate) fn with_text(id: &str, property: TextProperty, value: &str) -> Messag
 }
 
 /// The broker's answer.
-pub(crate) fn answer(status: &str) -> Answer {
+pub(crate) fn answer(status: &str) -> Response {
     answer_saying(status, "")
 }
 
 /// The broker's answer, with the detail of an error.
-pub(crate) fn answer_saying(status: &str, detail: &str) -> Answer {
+pub(crate) fn answer_saying(status: &str, detail: &str) -> Response {
     let detail = format!("{detail} TrackingId:1_G1, SystemTracker:x");
     upstream_answer(
         status,
@@ -204,34 +204,34 @@ pub(crate) fn answer_saying(status: &str, detail: &str) -> Answer {
 }
 
 /// The answer of something on the way to the broker, such as an egress proxy.
-pub(crate) fn proxy_answer(status: &str) -> Answer {
+pub(crate) fn proxy_answer(status: &str) -> Response {
     upstream_answer(status, "upstream request timeout")
 }
 
-fn upstream_answer(status: &str, body: &str) -> Answer {
+fn upstream_answer(status: &str, body: &str) -> Response {
     let headers = [(":status", status), ("x-envoy-upstream-service-time", "1")];
-    Answer { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() }
+    Response { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() }
 }
 
 /// Envoy's own answer when its timeout is over.
-pub(crate) fn timed_out() -> Answer {
+pub(crate) fn timed_out() -> Response {
     let headers = [(":status", "504")].into_iter().collect();
-    Answer { headers, body: b"upstream request timeout".to_vec() }
+    Response { headers, body: b"upstream request timeout".to_vec() }
 }
 
 /// Envoy's own answer when it cannot connect.
-pub(crate) fn not_connected() -> Answer {
+pub(crate) fn not_connected() -> Response {
     never_sent("remote connection failure")
 }
 
 /// Envoy's own answer when a callout has waited for a connection, and the cluster's limits do not
 /// let it have one.
-pub(crate) fn over_limits() -> Answer {
+pub(crate) fn over_limits() -> Response {
     never_sent("overflow")
 }
 
-fn never_sent(reset: &str) -> Answer {
+fn never_sent(reset: &str) -> Response {
     let headers = [(":status", "503")].into_iter().collect();
     let start = "upstream connect error or disconnect/reset before headers. reset reason: ";
-    Answer { headers, body: format!("{start}{reset}").into_bytes() }
+    Response { headers, body: format!("{start}{reset}").into_bytes() }
 }

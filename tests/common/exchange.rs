@@ -6,7 +6,7 @@ use envoy_service_bus::buffer::Buffer;
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::http::Found;
 use envoy_service_bus::http::Headers;
-use envoy_service_bus::outcome::{Outcome, Served, Settlement};
+use envoy_service_bus::outcome::{Outcome, SendResult, Served};
 use envoy_service_bus::reply::Reply;
 use serde_json::{Value as Json, json};
 
@@ -65,8 +65,8 @@ pub(crate) fn found(body: &[u8]) -> Found {
 }
 
 /// What delivery says after one callout.
-pub(crate) fn settlement(outcome: Outcome) -> Settlement {
-    Settlement { outcome, attempts: 1, served: Served::Primary }
+pub(crate) fn settlement(outcome: Outcome) -> SendResult {
+    SendResult { outcome, attempts: 1, served: Served::Primary }
 }
 
 /// What an event may lead to.
@@ -74,7 +74,7 @@ pub(crate) fn settlement(outcome: Outcome) -> Settlement {
 pub(crate) enum Kind {
     Change,
     Forward,
-    Inquire,
+    LookUp,
     Pass,
     Reply(u16),
     Send,
@@ -85,7 +85,7 @@ pub(crate) fn kind(step: &Step) -> Kind {
     match step {
         Step::Change(_) => Kind::Change,
         Step::Forward(..) => Kind::Forward,
-        Step::Inquire(_) => Kind::Inquire,
+        Step::LookUp(_) => Kind::LookUp,
         Step::Pass => Kind::Pass,
         Step::Reply(reply, _) => Kind::Reply(reply.status),
         Step::Send(_) => Kind::Send,

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::credentials::{
-    Access, CredentialEvent, Credentials, Identity, Signer, Stamp, TokenRequest, TokenService,
+    Access, CredentialEvent, Credentials, Identity, Signer, TokenId, TokenRequest, TokenService,
 };
-use envoy_service_bus::http::{Answer, Callout};
+use envoy_service_bus::http::{Callout, Response};
 
 use super::START;
 use super::shared::Memory;
@@ -22,7 +22,7 @@ pub(crate) struct Worker {
 /// What a send gets.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Got {
-    Token(String, Stamp),
+    Token(String, TokenId),
     Unavailable(String),
     Unsigned,
     Wait,
@@ -52,18 +52,18 @@ impl Worker {
     }
 
     /// What a send gets whose last token was refused.
-    pub(crate) fn access_after(&mut self, refused: Option<Stamp>) -> Got {
+    pub(crate) fn access_after(&mut self, refused: Option<TokenId>) -> Got {
         match self.signer.access("orders", refused, self.now, self.memory.as_ref()) {
             Access::Unsigned => Got::Unsigned,
             Access::Wait => Got::Wait,
-            Access::Token { value, stamp } => Got::Token(value.to_string(), stamp),
+            Access::Token { value, token_id } => Got::Token(value.to_string(), token_id),
             Access::Unavailable { cause } => Got::Unavailable(cause),
         }
     }
 
-    pub(crate) fn token(&mut self) -> (String, Stamp) {
+    pub(crate) fn token(&mut self) -> (String, TokenId) {
         match self.access() {
-            Got::Token(value, stamp) => (value, stamp),
+            Got::Token(value, token_id) => (value, token_id),
             other => panic!("no token: {other:?}"),
         }
     }
@@ -72,12 +72,12 @@ impl Worker {
         self.signer.poll(self.now, 500, self.memory.as_ref())
     }
 
-    pub(crate) fn fetched(&mut self, answer: &Answer) {
+    pub(crate) fn fetched(&mut self, answer: &Response) {
         self.signer.fetched(answer, self.now, 500, self.memory.as_ref());
     }
 
-    pub(crate) fn refused(&mut self, stamp: Stamp) -> bool {
-        self.signer.refused("orders", stamp, None, self.now, self.memory.as_ref())
+    pub(crate) fn refused(&mut self, token_id: TokenId) -> bool {
+        self.signer.refused("orders", token_id, None, self.now, self.memory.as_ref())
     }
 
     pub(crate) fn pass(&mut self, time: Duration) {
@@ -96,13 +96,13 @@ impl Worker {
 }
 
 /// What the token service itself answers.
-pub(crate) fn says(status: &str, body: &str) -> Answer {
+pub(crate) fn says(status: &str, body: &str) -> Response {
     let headers = [(":status", status), ("x-envoy-upstream-service-time", "1")];
-    Answer { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() }
+    Response { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() }
 }
 
 /// A token as IMDS gives it: all numbers are texts.
-pub(crate) fn grant(token: &str, at: Duration, life: u64) -> Answer {
+pub(crate) fn grant(token: &str, at: Duration, life: u64) -> Response {
     let expires_on = at.as_secs() + life;
     says(
         "200",

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use envoy_service_bus::http::Answer;
+use envoy_service_bus::http::Response;
 use fastrand::Rng;
 
 use super::common::delivery::{answer, answer_saying, not_connected};
@@ -18,7 +18,7 @@ const THROTTLED: &str = "The request was terminated because the entity is being 
                          Error code: 50009. Please wait 2 seconds and try again.";
 
 /// What a callout comes to: after how long, and with which answer.
-pub(crate) type Response = (Duration, Answer);
+pub(crate) type Timed = (Duration, Response);
 
 #[derive(Debug, Default)]
 pub(crate) struct Broker {
@@ -39,7 +39,7 @@ impl Broker {
         ids: &[String],
         now: Duration,
         rng: &mut Rng,
-    ) -> Response {
+    ) -> Timed {
         let trouble = scenario.trouble.filter(|_| is_primary && scenario.is_troubled(now));
         match trouble {
             Some(Trouble::Outage) => return (LATENCY, not_connected()),
@@ -50,7 +50,7 @@ impl Broker {
         (LATENCY + jitter, self.store(scenario, ids, now))
     }
 
-    fn store(&mut self, scenario: &Scenario, ids: &[String], now: Duration) -> Answer {
+    fn store(&mut self, scenario: &Scenario, ids: &[String], now: Duration) -> Response {
         if self.second != now.as_secs() {
             self.second = now.as_secs();
             self.credits_used = 0;

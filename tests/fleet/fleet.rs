@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::delivery::{AttemptId, Delivery, Effect, StreamId, Submission};
-use envoy_service_bus::http::{Answer, Callout};
+use envoy_service_bus::http::{Callout, Response};
 use envoy_service_bus::message::EntityConfig;
 use envoy_service_bus::message::Outgoing;
-use envoy_service_bus::outcome::{Outcome, Settlement};
+use envoy_service_bus::outcome::{Outcome, SendResult};
 use envoy_service_bus::route::Action;
 use fastrand::Rng;
 use serde_json::json;
@@ -39,7 +39,7 @@ struct Request {
 enum Event {
     Arrival,
     Repetition(Request),
-    Response(usize, AttemptId, Answer),
+    Response(usize, AttemptId, Response),
     Wake(usize),
 }
 
@@ -180,7 +180,7 @@ impl Fleet {
         while let Some(effect) = self.workers[worker].delivery.poll() {
             match effect {
                 Effect::Dispatch(attempt, callout, _) => self.dispatch(worker, attempt, &callout),
-                Effect::Settle(stream, settlement) => self.told(worker, stream.0, settlement),
+                Effect::Finish(stream, settlement) => self.told(worker, stream.0, settlement),
                 Effect::Forget(_) | Effect::Tell(_) => {}
             }
         }
@@ -212,7 +212,7 @@ impl Fleet {
         self.schedule(self.now + after, Event::Response(worker, attempt, answer));
     }
 
-    fn told(&mut self, worker: usize, stream: u32, settlement: Settlement) {
+    fn told(&mut self, worker: usize, stream: u32, settlement: SendResult) {
         let Some(mut request) = self.workers[worker].requests.remove(&stream) else { return };
         let failure = match settlement.outcome {
             Outcome::Failed(failure) => failure,

@@ -18,8 +18,7 @@ use serde_json::{Value as Json, json};
 #[test]
 fn a_lookup_asks_and_answers() {
     let mut exchange = lookup_opened("/orders/a%2Fb%20c/status");
-    let Step::Inquire(inquiry) = exchange.request_ended(vec![], START, Attributes::default())
-    else {
+    let Step::LookUp(inquiry) = exchange.request_ended(vec![], START, Attributes::default()) else {
         panic!("no inquiry")
     };
     assert_eq!(&*inquiry.cluster, "store");
@@ -57,7 +56,7 @@ fn a_lookup_stays_where_its_route_leads() {
         let _ = exchange.headers_arrived(request(&[("x-id", id.as_bytes())]));
         let step = exchange.request_ended(vec![], START, Attributes::default());
         if fits {
-            assert!(matches!(step, Step::Inquire(_)), "{id}: {step:?}");
+            assert!(matches!(step, Step::LookUp(_)), "{id}: {step:?}");
         } else {
             let (status, problem) = problem(step);
             assert_eq!((status, &problem["reason"]), (400, &json!("invalid_message")), "{id}");

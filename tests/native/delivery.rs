@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::common::delivery::{Worker, answer, message, timed_out};
 use crate::common::{NOW, START, plain_sender, sender};
 use envoy_service_bus::delivery::Sender;
-use envoy_service_bus::delivery::{Effect, Inquiry, StreamId};
-use envoy_service_bus::http::{Answer, DispatchError};
+use envoy_service_bus::delivery::{Effect, LookupRequest, StreamId};
+use envoy_service_bus::http::{DispatchError, Response};
 use envoy_service_bus::message::Property;
 use envoy_service_bus::outcome::{Outcome, Reason};
 use serde_json::{Value as Json, json};
@@ -279,14 +279,14 @@ fn a_wall_clock_that_is_set_ends_no_wait_and_makes_none_longer() {
 
 #[test]
 fn a_lookup_has_its_own_outcomes() {
-    let inquiry = || Inquiry {
+    let inquiry = || LookupRequest {
         cluster: "store".into(),
         authority: "store:80".into(),
         path: "/a".to_owned(),
         timeout: Duration::from_secs(2),
     };
     let envoys =
-        |status| Answer { headers: [(":status", status)].into_iter().collect(), body: vec![] };
+        |status| Response { headers: [(":status", status)].into_iter().collect(), body: vec![] };
     let table = [
         (answer("200"), None),
         (answer("404"), Some(Reason::NotFound)),
@@ -296,11 +296,11 @@ fn a_lookup_has_its_own_outcomes() {
         (envoys("200"), Some(Reason::LookupUnavailable)),
         (envoys("404"), Some(Reason::LookupUnavailable)),
         (envoys("503"), Some(Reason::LookupUnavailable)),
-        (Answer::default(), Some(Reason::LookupUnavailable)),
+        (Response::default(), Some(Reason::LookupUnavailable)),
     ];
     for (answer, reason) in table {
         let mut worker = Worker::new(plain_sender());
-        worker.delivery.inquire(StreamId(1), inquiry(), START);
+        worker.delivery.look_up(StreamId(1), inquiry(), START);
         let (attempt, callout) = worker.dispatched();
         assert_eq!((&*callout.cluster, callout.timeout.as_secs()), ("store", 2));
         worker.answer(attempt, answer.clone());
@@ -308,7 +308,7 @@ fn a_lookup_has_its_own_outcomes() {
         assert!(worker.delivery.is_quiet());
     }
     let mut worker = Worker::new(plain_sender());
-    worker.delivery.inquire(StreamId(1), inquiry(), START);
+    worker.delivery.look_up(StreamId(1), inquiry(), START);
     let (attempt, _) = worker.dispatched();
     worker.refuse(attempt, DispatchError::Unavailable);
     assert_eq!(worker.settled(), (1, Some(Reason::LookupUnavailable)));

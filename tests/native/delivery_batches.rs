@@ -10,7 +10,7 @@ use crate::common::sender;
 use envoy_service_bus::delivery::{AttemptId, Effect};
 use envoy_service_bus::http::Callout;
 use envoy_service_bus::message::TextProperty;
-use envoy_service_bus::outcome::{Outcome, Reason, Settlement};
+use envoy_service_bus::outcome::{Outcome, Reason, SendResult};
 use serde_json::{Value as Json, json};
 
 const BATCH: &str = "application/vnd.microsoft.servicebus.json";
@@ -108,7 +108,7 @@ fn who_has_waited_too_long_for_company_is_not_told_of_tokens() {
     worker.submit(1, b"{}");
     worker.pass(Duration::from_secs(10));
     let told = [worker.settlement(), worker.settlement()];
-    let Some((_, Settlement { outcome: Outcome::Failed(failure), .. })) =
+    let Some((_, SendResult { outcome: Outcome::Failed(failure), .. })) =
         told.into_iter().find(|(stream, _)| *stream == 1)
     else {
         panic!("not told")
@@ -320,7 +320,7 @@ fn poisoned(messages: u32, bad: &[u32], retries: Json) -> Poisoned {
                     sends += 1;
                     under_way.push_back((attempt, all_ids(&callout)));
                 }
-                Effect::Settle(stream, settlement) => told.push((
+                Effect::Finish(stream, settlement) => told.push((
                     stream.0,
                     match settlement.outcome {
                         Outcome::Failed(failure) => Some(failure.reason),
@@ -459,7 +459,7 @@ fn a_batch_is_sent_again_as_it_is() {
     let (attempt, callout) = worker.next_dispatch();
     assert_eq!(ids(&callout), ["1", "2", "3"]);
     worker.answer(attempt, answer("201"));
-    let settlements: Vec<Settlement> = (0..3).map(|_| worker.settlement().1).collect();
+    let settlements: Vec<SendResult> = (0..3).map(|_| worker.settlement().1).collect();
     assert!(settlements.iter().all(|settlement| settlement.attempts == 2));
 }
 

@@ -7,7 +7,7 @@ use crate::common::delivery::{Worker, answer, not_connected, over_limits, timed_
 use crate::common::sender;
 use crate::common::shared::Memory;
 use envoy_service_bus::delivery::{AttemptId, Event};
-use envoy_service_bus::http::{Answer, DispatchError};
+use envoy_service_bus::http::{DispatchError, Response};
 use envoy_service_bus::outcome::{Outcome, Reason};
 use serde_json::json;
 
@@ -30,12 +30,12 @@ fn sent(worker: &mut Worker) -> AttemptId {
     worker.dispatched().0
 }
 
-fn end(worker: &mut Worker, attempt: AttemptId, answer: Answer) -> Option<Reason> {
+fn end(worker: &mut Worker, attempt: AttemptId, answer: Response) -> Option<Reason> {
     worker.answer(attempt, answer);
     worker.settled().1
 }
 
-fn exchange(worker: &mut Worker, answer: Answer) -> Option<Reason> {
+fn exchange(worker: &mut Worker, answer: Response) -> Option<Reason> {
     let attempt = sent(worker);
     end(worker, attempt, answer)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::delivery::{Worker, answer, not_connected, proxy_answer, timed_out};
 use crate::common::sender;
 use envoy_service_bus::delivery::{Effect, Event};
-use envoy_service_bus::http::Answer;
+use envoy_service_bus::http::Response;
 use envoy_service_bus::outcome::{Outcome, Reason, Served};
 use serde_json::{Value as Json, json};
 
@@ -35,7 +35,7 @@ fn once() -> Json {
 
 /// The clusters that a message comes to, and what its client is told, when the first destination
 /// answers as given and the second with 201.
-fn path(mut worker: Worker, first: &Answer) -> (Vec<String>, Option<Reason>, Served) {
+fn path(mut worker: Worker, first: &Response) -> (Vec<String>, Option<Reason>, Served) {
     worker.submit(1, b"{}");
     let mut clusters = vec![];
     loop {
@@ -51,7 +51,7 @@ fn path(mut worker: Worker, first: &Answer) -> (Vec<String>, Option<Reason>, Ser
                 clusters.push(callout.cluster.to_string());
                 worker.answer(attempt, answer);
             }
-            Effect::Settle(_, settlement) => {
+            Effect::Finish(_, settlement) => {
                 assert_eq!(settlement.attempts as usize, clusters.len());
                 assert!(worker.delivery.is_quiet());
                 let reason = match settlement.outcome {
@@ -90,7 +90,7 @@ fn it_is_tried_when_the_first_has_certainly_not_stored_the_message() {
 
 #[test]
 fn the_operator_may_allow_duplicates() {
-    for first in [timed_out(), answer("500"), Answer::default()] {
+    for first in [timed_out(), answer("500"), Response::default()] {
         let (clusters, reason, _) = path(worker(true, once()), &first);
         assert_eq!((clusters.len(), reason), (2, None), "{first:?}");
     }

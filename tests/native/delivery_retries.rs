@@ -7,7 +7,7 @@ use crate::common::delivery::{Worker, answer, answer_saying, not_connected, time
 use crate::common::sender;
 use envoy_service_bus::delivery::Effect;
 use envoy_service_bus::delivery::Sender;
-use envoy_service_bus::http::{Answer, DispatchError};
+use envoy_service_bus::http::{DispatchError, Response};
 use envoy_service_bus::outcome::{Outcome, Reason};
 use serde_json::{Value as Json, json};
 
@@ -22,7 +22,7 @@ fn retrying(retries: Json) -> Rc<Sender> {
 
 /// Answers each send of one message the same way, and says how often it was sent and what its
 /// client was told.
-fn sends(answer: &Answer) -> (u32, Option<Reason>) {
+fn sends(answer: &Response) -> (u32, Option<Reason>) {
     let mut worker = Worker::new(retrying(json!({})));
     worker.submit(1, b"{}");
     let mut sends = 0;
@@ -32,7 +32,7 @@ fn sends(answer: &Answer) -> (u32, Option<Reason>) {
                 sends += 1;
                 worker.answer(attempt, answer.clone());
             }
-            Effect::Settle(_, settlement) => break settlement,
+            Effect::Finish(_, settlement) => break settlement,
             Effect::Forget(_) | Effect::Tell(_) => {}
         }
     };
@@ -64,7 +64,7 @@ fn what_may_pass_is_sent_again_and_nothing_else() {
         (answer("503"), 4, Some(Reason::Throttled)),
         (not_connected(), 4, Some(Reason::BrokerUnreachable)),
         (timed_out(), 4, Some(Reason::OutcomeUnknown)),
-        (Answer::default(), 4, Some(Reason::OutcomeUnknown)),
+        (Response::default(), 4, Some(Reason::OutcomeUnknown)),
     ];
     for (answer, expected, reason) in table {
         assert_eq!(sends(&answer), (expected, reason), "{answer:?}");
@@ -139,7 +139,7 @@ fn only_a_share_of_the_callouts_is_repeated() {
             worker.answer(attempt, answer("503"));
             match worker.effect() {
                 None => kept += 1,
-                Some(Effect::Settle(..)) => {}
+                Some(Effect::Finish(..)) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -155,7 +155,7 @@ fn only_a_share_of_the_callouts_is_repeated() {
 }
 
 /// What a client is told after these answers, in this order.
-fn told(answers: &[Answer]) -> Reason {
+fn told(answers: &[Response]) -> Reason {
     let mut worker = Worker::new(retrying(json!({})));
     worker.submit(1, b"{}");
     for answer in answers {
@@ -169,7 +169,7 @@ fn told(answers: &[Answer]) -> Reason {
 fn what_may_be_stored_is_never_said_to_be_lost() {
     assert_eq!(told(&[timed_out(), answer("400")]), Reason::OutcomeUnknown);
     assert_eq!(told(&[answer("500"), answer("404")]), Reason::OutcomeUnknown);
-    assert_eq!(told(&[Answer::default(), answer("503"), answer("410")]), Reason::OutcomeUnknown);
+    assert_eq!(told(&[Response::default(), answer("503"), answer("410")]), Reason::OutcomeUnknown);
     assert_eq!(told(&[timed_out(), answer("500"), answer("200")]), Reason::BrokerError);
     assert_eq!(told(&[answer("503"), answer("400")]), Reason::MessageRejected);
     assert_eq!(told(&[not_connected(), answer("404")]), Reason::EntityNotFound);

@@ -91,7 +91,7 @@ fn what_can_be_printed_shows_no_secret() {
                     assert_hidden(&format!("{said:?}"), kind);
                     worker.answer(attempt, said);
                 }
-                Effect::Settle(..) => break,
+                Effect::Finish(..) => break,
                 Effect::Forget(_) | Effect::Tell(_) => {}
             }
         }

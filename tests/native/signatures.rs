@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::common::shared::Memory;
 use envoy_service_bus::credentials::{
-    Access, AccessKey, CredentialEvent, Credentials, KeyRole, SasKeys, Secret, Signer, Stamp,
+    Access, AccessKey, CredentialEvent, Credentials, KeyRole, SasKeys, Secret, Signer, TokenId,
 };
 use envoy_service_bus::time::Time;
 
@@ -36,26 +36,26 @@ fn at(seconds: u64) -> Time {
 }
 
 impl Worker {
-    fn token(&mut self, entity: &str) -> (String, Stamp) {
+    fn token(&mut self, entity: &str) -> (String, TokenId) {
         match self.signer.access(entity, None, self.now, &Memory::default()) {
-            Access::Token { value, stamp } => (value.to_string(), stamp),
+            Access::Token { value, token_id } => (value.to_string(), token_id),
             _ => panic!("no token"),
         }
     }
 
-    fn refused(&mut self, stamp: Stamp) -> bool {
-        self.refused_at(stamp, None)
+    fn refused(&mut self, token_id: TokenId) -> bool {
+        self.refused_at(token_id, None)
     }
 
-    fn refused_at(&mut self, stamp: Stamp, broker_time: Option<u64>) -> bool {
+    fn refused_at(&mut self, token_id: TokenId, broker_time: Option<u64>) -> bool {
         let broker_time = broker_time.map(Duration::from_secs);
-        self.signer.refused("orders", stamp, broker_time, self.now, &Memory::default())
+        self.signer.refused("orders", token_id, broker_time, self.now, &Memory::default())
     }
 
     /// Signs for an entity and is refused.
     fn refused_for(&mut self, entity: &str) -> bool {
-        let (_, stamp) = self.token(entity);
-        self.signer.refused(entity, stamp, None, self.now, &Memory::default())
+        let (_, token_id) = self.token(entity);
+        self.signer.refused(entity, token_id, None, self.now, &Memory::default())
     }
 
     /// Signs for an entity and is accepted.
@@ -64,9 +64,9 @@ impl Worker {
     }
 
     fn accepted_at(&mut self, entity: &str, broker_time: Option<u64>) {
-        let (_, stamp) = self.token(entity);
+        let (_, token_id) = self.token(entity);
         let broker_time = || broker_time.map(Duration::from_secs);
-        self.signer.accepted(entity, stamp, broker_time, self.now.wall);
+        self.signer.accepted(entity, token_id, broker_time, self.now.wall);
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -112,10 +112,10 @@ fn a_clock_set_back_does_not_keep_a_token_for_longer_than_its_life() {
 #[test]
 fn a_lone_key_gets_one_more_chance() {
     let mut worker = worker(None);
-    assert_eq!(worker.signer.second_chances(), 1);
-    let (first, stamp) = worker.token("orders");
+    assert_eq!(worker.signer.auth_retries(), 1);
+    let (first, token_id) = worker.token("orders");
     worker.pass(5);
-    assert!(worker.refused(stamp));
+    assert!(worker.refused(token_id));
     assert_eq!(worker.signer.take_events(), [CredentialEvent::Refreshed]);
     let (fresh, again) = worker.token("orders");
     assert_ne!(fresh, first);
@@ -132,7 +132,7 @@ fn a_lone_key_gets_one_more_chance() {
 #[test]
 fn the_other_key_takes_over_and_stays() {
     let mut worker = worker(Some("second"));
-    assert_eq!(worker.signer.second_chances(), 2);
+    assert_eq!(worker.signer.auth_retries(), 2);
     let (token, one) = worker.token("orders");
     assert!(signed_by(&token, "first"));
     assert!(worker.refused(one));
@@ -263,8 +263,8 @@ fn a_clock_that_is_set_right_is_told() {
     };
     worker.accepted_at("orders", Some(START + 7200));
     assert_eq!(told(&mut worker), [0; 0], "a token that is accepted is good enough");
-    let (_, stamp) = worker.token("orders");
-    assert!(worker.refused_at(stamp, Some(START + 7200)));
+    let (_, token_id) = worker.token("orders");
+    assert!(worker.refused_at(token_id, Some(START + 7200)));
     assert_eq!(told(&mut worker), [7200]);
     for (ahead, expected) in [(7201, &[][..]), (3600, &[3600]), (3630, &[]), (30, &[0]), (90, &[])]
     {
@@ -279,12 +279,12 @@ fn others_sign() {
     let now = at(START);
     let signature = Rc::new(Secret::new("SharedAccessSignature x".to_owned()));
     let mut signer = Signer::new(&Credentials::Signature(signature), "ns");
-    let Access::Token { value, stamp } = signer.access("orders", None, now, &memory) else {
+    let Access::Token { value, token_id } = signer.access("orders", None, now, &memory) else {
         panic!("no token")
     };
     assert_eq!(&*value, "SharedAccessSignature x");
-    assert!(!signer.refused("orders", stamp, None, now, &memory));
+    assert!(!signer.refused("orders", token_id, None, now, &memory));
     let mut signer = Signer::new(&Credentials::Upstream, "ns");
     assert!(matches!(signer.access("orders", None, now, &memory), Access::Unsigned));
-    assert_eq!((signer.second_chances(), signer.wake(now)), (0, None));
+    assert_eq!((signer.auth_retries(), signer.wake(now)), (0, None));
 }

@@ -9,7 +9,7 @@ use crate::common::{NOW, START};
 use envoy_service_bus::credentials::{
     CredentialEvent, Credentials, Identity, Secret, Signer, TokenRequest, TokenService,
 };
-use envoy_service_bus::http::Answer;
+use envoy_service_bus::http::Response;
 use proptest::prelude::*;
 
 fn alone() -> Worker {
@@ -68,7 +68,7 @@ fn answers_are_read_as_each_service_writes_them() {
 
 #[test]
 fn what_envoy_says_in_the_services_place_is_no_answer() {
-    let own = |status| Answer {
+    let own = |status| Response {
         headers: [(":status", status)].into_iter().collect(),
         body: grant("forged", NOW, 3600).body,
     };
@@ -76,7 +76,7 @@ fn what_envoy_says_in_the_services_place_is_no_answer() {
         (own("200"), "the token service cannot be reached: Envoy answered 200"),
         (own("503"), "the token service cannot be reached: Envoy answered 503"),
         (own("400"), "the token service cannot be reached: Envoy answered 400"),
-        (Answer::default(), "the token service's answer broke off"),
+        (Response::default(), "the token service's answer broke off"),
     ];
     for (answer, cause) in table {
         let mut worker = alone();
@@ -177,7 +177,7 @@ proptest! {
         if upstream {
             headers.push(("x-envoy-upstream-service-time", "1"));
         }
-        let answer = Answer {
+        let answer = Response {
             headers: headers.into_iter().collect(),
             body: body.into_bytes(),
         };

@@ -7,7 +7,7 @@ use crate::common::shared::Memory;
 use crate::common::tokens::{Got, Worker, grant, says};
 use crate::common::{NOW, START};
 use envoy_service_bus::credentials::CredentialEvent;
-use envoy_service_bus::http::{Answer, DispatchError};
+use envoy_service_bus::http::{DispatchError, Response};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -98,7 +98,7 @@ fn waits_between_questions_are_those_that_microsoft_asks_for() {
         [(":status", "429"), ("x-envoy-upstream-service-time", "1"), ("retry-after", "7")]
             .into_iter()
             .collect();
-    let table: [(Answer, [u64; 5]); 3] = [
+    let table: [(Response, [u64; 5]); 3] = [
         // Three quarters of what doubles: half of it is random.
         (says("503", ""), [600, 1200, 2400, 4800, 9600]),
         (upgrading, [5000, 10_000, 20_000, 40_000, 40_000]),
@@ -249,25 +249,25 @@ fn a_token_that_service_bus_refuses_is_replaced_once() {
     let (mut one, mut other) = (Worker::new(&memory), Worker::new(&memory));
     one.poll().unwrap();
     one.fetched(&grant("first", NOW, 3600));
-    let (_, stamp) = one.token();
-    assert_eq!(other.token().1, stamp);
+    let (_, token_id) = one.token();
+    assert_eq!(other.token().1, token_id);
     one.events();
     other.events();
-    assert!(one.refused(stamp));
+    assert!(one.refused(token_id));
     assert_eq!(one.events(), [CredentialEvent::Refreshed]);
-    assert_eq!(one.access_after(Some(stamp)), Got::Wait);
+    assert_eq!(one.access_after(Some(token_id)), Got::Wait);
     // The other has sent with the same token.
-    assert!(other.refused(stamp));
+    assert!(other.refused(token_id));
     assert_eq!(other.events(), []);
     assert!(one.wait().is_some() ^ other.wait().is_some());
-    assert!(one.refused(stamp), "of the token that is being replaced");
+    assert!(one.refused(token_id), "of the token that is being replaced");
     assert_eq!(one.events(), []);
     one.fetched(&grant("second", one.now.wall, 3600));
     let (value, second) = one.token();
     assert_eq!(value, "Bearer second");
     // Service Bus refuses that one too: asking again at once would help nobody.
     assert!(!one.refused(second));
-    assert!(one.refused(stamp), "of a token before there is a newer one");
+    assert!(one.refused(token_id), "of a token before there is a newer one");
     one.pass(seconds(10));
     assert!(one.refused(second));
 }
@@ -278,12 +278,12 @@ fn a_refused_token_serves_others_until_its_successor_is_there() {
     let (mut one, mut other) = (Worker::new(&memory), Worker::new(&memory));
     one.poll().unwrap();
     one.fetched(&grant("first", NOW, 3600));
-    let (_, stamp) = one.token();
-    assert!(one.refused(stamp));
+    let (_, token_id) = one.token();
+    assert!(one.refused(token_id));
     one.wait().unwrap();
     for _ in 0..3 {
         one.fetched(&says("503", ""));
-        assert_eq!(one.access_after(Some(stamp)), Got::Wait);
+        assert_eq!(one.access_after(Some(token_id)), Got::Wait);
         assert_eq!(one.token().0, "Bearer first");
         other.now = one.now;
         assert_eq!(other.token().0, "Bearer first");
@@ -291,14 +291,14 @@ fn a_refused_token_serves_others_until_its_successor_is_there() {
     }
     // Nobody will give another, and who has been refused need not wait for it.
     one.fetched(&says("400", ""));
-    assert!(matches!(one.access_after(Some(stamp)), Got::Unavailable(_)));
+    assert!(matches!(one.access_after(Some(token_id)), Got::Unavailable(_)));
     assert_eq!(one.token().0, "Bearer first");
     one.pass(seconds(30));
-    assert_eq!(one.access_after(Some(stamp)), Got::Wait);
+    assert_eq!(one.access_after(Some(token_id)), Got::Wait);
     one.wait().unwrap();
     one.fetched(&grant("second", one.now.wall, 3600));
     assert_eq!(
-        one.access_after(Some(stamp)),
+        one.access_after(Some(token_id)),
         Got::Token("Bearer second".to_owned(), one.token().1)
     );
     let wake = one.signer.wake(one.now).unwrap();

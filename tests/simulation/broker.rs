@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use envoy_service_bus::http::{Answer, Callout};
+use envoy_service_bus::http::{Callout, Response};
 use envoy_service_bus::message::BATCH_CONTENT_TYPE;
 use fastrand::Rng;
 use serde_json::Value as Json;
@@ -45,7 +45,7 @@ pub(crate) enum Mood {
 pub(crate) struct Fate {
     pub(crate) stores: bool,
     /// `None`: Envoy never tells.
-    pub(crate) answer: Option<(Duration, Answer)>,
+    pub(crate) answer: Option<(Duration, Response)>,
 }
 
 #[derive(Default)]
@@ -141,13 +141,13 @@ fn silence(stores: bool, delay: Duration, timeout: Duration, rng: &mut Rng) -> F
         0 => None,
         // Envoy's timeout and all patience are over by then.
         1 => Some((timeout + Duration::from_secs(20), answer("201"))),
-        2 => Some((delay, Answer::default())),
+        2 => Some((delay, Response::default())),
         _ => Some((timeout, timed_out())),
     };
     Fate { stores, answer }
 }
 
-fn throttled(rng: &mut Rng) -> Answer {
+fn throttled(rng: &mut Rng) -> Response {
     match rng.u8(0..5) {
         0 => asking("429", "1"),
         1 => asking("503", "3"),
@@ -158,13 +158,13 @@ fn throttled(rng: &mut Rng) -> Answer {
 }
 
 /// Throttled, with `Retry-After`.
-fn asking(status: &str, seconds: &str) -> Answer {
+fn asking(status: &str, seconds: &str) -> Response {
     let headers =
         [(":status", status), ("x-envoy-upstream-service-time", "1"), ("retry-after", seconds)];
-    Answer { headers: headers.into_iter().collect(), body: answer(status).body }
+    Response { headers: headers.into_iter().collect(), body: answer(status).body }
 }
 
-fn refusal(rng: &mut Rng) -> Answer {
+fn refusal(rng: &mut Rng) -> Response {
     match rng.u8(0..7) {
         0 => answer_saying("403", "The message exceeds the limit"),
         6 => answer_saying("500", "The SessionId was not set on a message"),
@@ -177,7 +177,7 @@ fn refusal(rng: &mut Rng) -> Answer {
 }
 
 /// How long an answer asks to wait.
-pub(crate) fn wish(answer: &Answer) -> Duration {
+pub(crate) fn wish(answer: &Response) -> Duration {
     let body = String::from_utf8_lossy(&answer.body);
     let asked = answer.headers.first_text("retry-after").and_then(|text| text.parse().ok());
     Duration::from_secs(asked.unwrap_or(if body.contains("Please wait 2 seconds") { 2 } else { 0 }))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use envoy_service_bus::delivery::StreamId;
 use envoy_service_bus::exchange::{Exchange, Report, Step};
 use envoy_service_bus::http::Headers;
-use envoy_service_bus::http::{Answer, Callout, DispatchError};
+use envoy_service_bus::http::{Callout, DispatchError, Response};
 use envoy_service_bus::outcome::Reason;
 use envoy_service_bus::reply::Reply;
 use envoy_service_bus::route::Destination;
@@ -93,8 +93,8 @@ impl World {
         let held = self.workers[worker].delivery.buffered_bytes();
         let delivery = &mut self.workers[worker].delivery;
         let size = match step {
-            Step::Inquire(inquiry) => {
-                delivery.inquire(stream, inquiry, now);
+            Step::LookUp(inquiry) => {
+                delivery.look_up(stream, inquiry, now);
                 self.lookups.insert(id);
                 Bytes::default()
             }
@@ -223,7 +223,12 @@ impl World {
     }
 
     /// A lookup, or a question for a token.
-    fn dispatch_other(&mut self, by: By, callout: &Callout, fair: fn(&mut Self) -> Answer) -> bool {
+    fn dispatch_other(
+        &mut self,
+        by: By,
+        callout: &Callout,
+        fair: fn(&mut Self) -> Response,
+    ) -> bool {
         if self.broker.is_away(&callout.cluster, &mut self.rng) {
             let unknown = self.rng.u8(0..10) == 0;
             self.refuse(by, unknown);
@@ -253,7 +258,7 @@ impl World {
         by: By,
         send: Option<Send>,
         timeout: Duration,
-        answer: Option<(Duration, Answer)>,
+        answer: Option<(Duration, Response)>,
     ) {
         let now = self.workers[by.0].delivery.time();
         let give_up = now + timeout + Duration::from_secs(2);
@@ -274,7 +279,7 @@ impl World {
     }
 
     /// A callout is answered, or one that was answered before.
-    pub(super) fn answer(&mut self, by: By, answer: &Answer) {
+    pub(super) fn answer(&mut self, by: By, answer: &Response) {
         self.note(|| {
             let text = String::from_utf8_lossy(&answer.body);
             format!("w{}: {:?} is answered {:?}: {text}", by.0, by.1, status(answer))
@@ -342,7 +347,7 @@ impl World {
 }
 
 /// Whether Envoy has found out late that its cluster has as many requests as it may.
-pub(crate) fn is_over_limits(answer: &Answer) -> bool {
+pub(crate) fn is_over_limits(answer: &Response) -> bool {
     String::from_utf8_lossy(&answer.body).contains("reset reason: overflow")
 }
 
@@ -350,11 +355,11 @@ fn way(destination: &Destination) -> Way {
     (destination.namespace.to_string(), destination.cluster.to_string())
 }
 
-fn lookup_answer(_: &mut World) -> Answer {
+fn lookup_answer(_: &mut World) -> Response {
     says("200", r#"{"status":"done"}"#)
 }
 
-fn token_answer(world: &mut World) -> Answer {
+fn token_answer(world: &mut World) -> Response {
     let life = one_of(&mut world.rng, &[3, 60, 3600]);
     if world.rng.u8(0..10) == 0 {
         return answer("500");

@@ -2,7 +2,7 @@
 
 use envoy_service_bus::delivery::{Effect, Event, StreamId};
 use envoy_service_bus::exchange::{Exchange, Step};
-use envoy_service_bus::outcome::{Failure, Outcome, Reason, Settlement};
+use envoy_service_bus::outcome::{Failure, Outcome, Reason, SendResult};
 
 use super::breaker::Breaker;
 use super::replay::{in_short, told};
@@ -20,7 +20,7 @@ impl World {
                     }
                 }
                 Effect::Forget(attempt) => self.forget((worker, attempt)),
-                Effect::Settle(stream, settlement) => self.settle(worker, stream, settlement),
+                Effect::Finish(stream, settlement) => self.settle(worker, stream, settlement),
                 Effect::Tell(event) => self.tell(worker, &event),
             }
         }
@@ -38,7 +38,7 @@ impl World {
         self.workers[worker].arm(self.real);
     }
 
-    fn settle(&mut self, worker: usize, stream: StreamId, settlement: Settlement) {
+    fn settle(&mut self, worker: usize, stream: StreamId, settlement: SendResult) {
         let id = stream.0;
         self.note(|| format!("w{worker}: {id} is told {}", told(&settlement.outcome)));
         let time = self.workers[worker].delivery.time();
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// What its client gets, if it is still there.
-    fn reply(&mut self, worker: usize, stream: StreamId, settlement: Settlement) {
+    fn reply(&mut self, worker: usize, stream: StreamId, settlement: SendResult) {
         let Some(mut exchange) = self.workers[worker].exchanges.remove(&stream) else { return };
         let expected = match &settlement.outcome {
             Outcome::Accepted => 202,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use envoy_service_bus::delivery::AttemptId;
 use envoy_service_bus::delivery::DeliveryConfig;
-use envoy_service_bus::http::{Answer, Callout};
-use envoy_service_bus::outcome::{Failure, Outcome, Reason, Served, Settlement};
+use envoy_service_bus::http::{Callout, Response};
+use envoy_service_bus::outcome::{Failure, Outcome, Reason, SendResult, Served};
 
 use super::broker::{Address, Broker, Received, wish};
 use super::callouts::is_over_limits;
@@ -67,7 +67,7 @@ const SLACK: Duration = Duration::from_millis(26);
 /// When a callout that Envoy has forgotten is given up: after its grace, on patrol.
 const GIVEN_UP: Duration = Duration::from_secs(7);
 /// More than this many tokens are not tried.
-const SECOND_CHANCES: u32 = 2;
+const AUTH_RETRIES: u32 = 2;
 
 impl Ledger {
     pub(crate) fn new(config: DeliveryConfig, allow_duplicates: bool) -> Self {
@@ -95,7 +95,7 @@ impl Ledger {
         let session = self.entry(messages[0].id).session;
         // In a batch, and in halves of it down to one when it was refused.
         let halvings = usize::BITS - (most - 1).leading_zeros();
-        let tries = self.config.retries.max + (1 + halvings) * (1 + SECOND_CHANCES);
+        let tries = self.config.retries.max + (1 + halvings) * (1 + AUTH_RETRIES);
         let attempt_timeout = self.config.attempt_timeout;
         let allow_duplicates = self.allow_duplicates;
         let second_half = self.config.timeout - self.config.timeout / 2;
@@ -160,7 +160,7 @@ impl Ledger {
         attempt: AttemptId,
         ids: &[u32],
         to: &Address,
-        answer: &Answer,
+        answer: &Response,
         now: Duration,
     ) {
         let refusal = refusal(answer);
@@ -184,7 +184,7 @@ impl Ledger {
     }
 
     /// All that an answer leads to has been done.
-    pub(crate) fn rest(&mut self, ids: &[u32], answer: &Answer) {
+    pub(crate) fn rest(&mut self, ids: &[u32], answer: &Response) {
         let refusal = refusal(answer);
         let ends = match refusal {
             Refusal::None => is_accepted(answer),
@@ -200,7 +200,7 @@ impl Ledger {
     pub(crate) fn settled(
         &mut self,
         id: u32,
-        settlement: &Settlement,
+        settlement: &SendResult,
         broker: &Broker,
         now: Duration,
         is_one_too_many: bool,
@@ -210,7 +210,7 @@ impl Ledger {
         let taken = !is_one_too_many;
         let entry = self.entry(id);
         assert!(!entry.is_told(), "{id} is told twice");
-        let Settlement { outcome, attempts, served } = settlement;
+        let SendResult { outcome, attempts, served } = settlement;
         assert_eq!(*attempts, entry.history.attempts, "attempts of {id}");
         let forgotten = if entry.history.was_forgotten { GIVEN_UP } else { Duration::ZERO };
         let in_time = now <= entry.deadline + forgotten + SLACK;
@@ -339,16 +339,16 @@ fn leads_elsewhere(failure: &Failure, allow_duplicates: bool) -> bool {
 }
 
 /// The broker's status; Envoy's own answers have none.
-pub(crate) fn status(answer: &Answer) -> Option<u16> {
+pub(crate) fn status(answer: &Response) -> Option<u16> {
     answer.headers.first("x-envoy-upstream-service-time")?;
     answer.headers.first_text(":status")?.parse().ok()
 }
 
-fn is_accepted(answer: &Answer) -> bool {
+fn is_accepted(answer: &Response) -> bool {
     status(answer) == Some(201)
 }
 
-fn refusal(answer: &Answer) -> Refusal {
+fn refusal(answer: &Response) -> Refusal {
     let exceeds = String::from_utf8_lossy(&answer.body).contains("exceeds the limit");
     match status(answer) {
         Some(400 | 413) => Refusal::OfContent,
@@ -360,17 +360,17 @@ fn refusal(answer: &Answer) -> Refusal {
 }
 
 /// Whether the broker itself says that it is too busy.
-pub(crate) fn throttles(answer: &Answer) -> bool {
+pub(crate) fn throttles(answer: &Response) -> bool {
     let body = String::from_utf8_lossy(&answer.body);
     body.contains("50009") || (status(answer) == Some(503) && body.contains("TrackingId:"))
 }
 
 /// Whether a message lacks the session that its entity needs.
-pub(crate) fn no_session(answer: &Answer) -> bool {
+pub(crate) fn no_session(answer: &Response) -> bool {
     String::from_utf8_lossy(&answer.body).contains("SessionId was not set")
 }
 
-fn may_be_stored(answer: &Answer) -> bool {
+fn may_be_stored(answer: &Response) -> bool {
     let body = String::from_utf8_lossy(&answer.body);
     match status(answer) {
         Some(408) => true,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::delivery::Sender;
-use envoy_service_bus::delivery::{Alarm, Delivery, StreamId};
+use envoy_service_bus::delivery::{Delivery, StreamId, TickTimer};
 use envoy_service_bus::exchange::Exchange;
 use envoy_service_bus::message::Outgoing;
 use envoy_service_bus::shared::Shared;
@@ -16,7 +16,7 @@ pub(crate) struct Worker {
     pub(crate) exchanges: BTreeMap<StreamId, Exchange>,
     /// When Envoy calls, in time that no clock can change.
     pub(crate) rings_at: Option<Duration>,
-    alarm: Alarm,
+    timer: TickTimer,
 }
 
 /// What a worker has not settled.
@@ -62,19 +62,19 @@ impl Worker {
             delivery: Delivery::new(Rc::clone(sender), shared, seed),
             exchanges: BTreeMap::new(),
             rings_at: Some(Duration::ZERO),
-            alarm: Alarm::default(),
+            timer: TickTimer::default(),
         }
     }
 
     /// Envoy's timer has rung.
-    pub(crate) fn has_rung(&mut self) {
-        self.alarm.has_rung();
+    pub(crate) fn has_fired(&mut self) {
+        self.timer.has_fired();
         self.rings_at = None;
     }
 
     /// Sees to it that Envoy calls in time.
     pub(crate) fn arm(&mut self, real: Duration) {
-        let wait = self.alarm.set(self.delivery.wake(), self.delivery.time());
+        let wait = self.timer.set(self.delivery.wake(), self.delivery.time());
         if let Some(wait) = wait {
             self.rings_at = Some(real + wait);
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use envoy_service_bus::delivery::StreamId;
-use envoy_service_bus::http::Answer;
+use envoy_service_bus::http::Response;
 use envoy_service_bus::time::Time;
 use fastrand::Rng;
 
@@ -52,7 +52,7 @@ pub(crate) struct World {
 
 #[derive(Debug)]
 pub(crate) enum Happening {
-    Answer(By, Answer),
+    Answer(By, Response),
     Leave(usize, StreamId),
     Request,
     SetClock,
@@ -234,7 +234,7 @@ impl World {
     /// Envoy's timer calls a worker.
     fn ring(&mut self, worker: usize) {
         let now = self.now();
-        self.workers[worker].has_rung();
+        self.workers[worker].has_fired();
         self.workers[worker].delivery.tick(now);
         self.give_up_the_forgotten(worker);
         self.settle_down(worker);

@@ -11,7 +11,7 @@ use envoy_service_bus::delivery::Sender;
 use envoy_service_bus::delivery::{Delivery, Effect, StreamId, Submission};
 use envoy_service_bus::exchange::{Exchange, Step};
 use envoy_service_bus::http::Headers;
-use envoy_service_bus::http::{Answer, Callout};
+use envoy_service_bus::http::{Callout, Response};
 use envoy_service_bus::reply::Reply;
 use envoy_service_bus::shared::Shared;
 use envoy_service_bus::template::Attributes;
@@ -64,8 +64,8 @@ pub(super) fn simulate(sender: &Rc<Sender>, request: Request, world: World) -> O
             delivery.submit(STREAM, submission, world.now);
             success
         }
-        Step::Inquire(inquiry) => {
-            delivery.inquire(STREAM, inquiry, world.now);
+        Step::LookUp(inquiry) => {
+            delivery.look_up(STREAM, inquiry, world.now);
             Success::Lookup(world.found)
         }
     };
@@ -86,7 +86,7 @@ enum Success {
 
 impl Success {
     /// The answer to a callout, and whether it is the one that counts.
-    fn answer(&self, callout: &Callout) -> (bool, Option<Answer>) {
+    fn answer(&self, callout: &Callout) -> (bool, Option<Response>) {
         match self {
             Self::Lookup(found) => (true, found.clone().map(|body| answer("200", body))),
             Self::Message(submission) => {
@@ -103,9 +103,9 @@ impl Success {
     }
 }
 
-fn answer(status: &str, body: Vec<u8>) -> Answer {
+fn answer(status: &str, body: Vec<u8>) -> Response {
     let headers = [(":status", status), ("x-envoy-upstream-service-time", "1")];
-    Answer { headers: headers.into_iter().collect::<Headers>(), body }
+    Response { headers: headers.into_iter().collect::<Headers>(), body }
 }
 
 fn deliver(
@@ -125,7 +125,7 @@ fn deliver(
                 let Some(answer) = answer else { return sent.map(|callout| (callout, None)) };
                 delivery.answered(attempt, answer, now);
             }
-            Some(Effect::Settle(_, settlement)) => {
+            Some(Effect::Finish(_, settlement)) => {
                 return match exchange.settled(settlement) {
                     Step::Reply(reply, _) => sent.map(|callout| (callout, Some(reply))),
                     // The reply is the backend's.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::breaker::Signal;
 use super::broker_error::{BrokerError, detail};
-use crate::http::{Answer, Found, retry_after};
+use crate::http::{Found, Response, retry_after};
 use crate::outcome::{Failure, Outcome, Reason};
 
 /// Longest text of a broker that goes to the log, in characters.
@@ -18,23 +18,28 @@ const CONNECT_ERROR: &str = "upstream connect error";
 
 /// What the end of a callout means for its messages, and for those after them.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Verdict {
+pub(super) struct Classification {
     pub(super) outcome: Outcome,
     /// Whether Service Bus is there and at work, whatever it says to this message.
     pub(super) signal: Signal,
     /// Whether the same may succeed later.
     pub(super) again: bool,
     /// How long the broker asks to wait before.
-    pub(super) wish: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
 }
 
-impl Answer {
-    pub(super) fn verdict(&self) -> Verdict {
+impl Response {
+    pub(super) fn classify(&self) -> Classification {
         let outcome = self.outcome();
         let from_broker = self.headers.first("x-envoy-upstream-service-time").is_some();
         let status = self.status().filter(|_| from_broker);
         let Outcome::Failed(failure) = &outcome else {
-            return Verdict { outcome, signal: Signal::Success, again: false, wish: None };
+            return Classification {
+                outcome,
+                signal: Signal::Success,
+                again: false,
+                retry_after: None,
+            };
         };
         let signal = match failure.reason {
             // Envoy's own limits have kept it here.
@@ -52,10 +57,10 @@ impl Answer {
             Reason::BrokerError => status.is_some_and(|status| status >= 500),
             _ => false,
         };
-        let asked = failure.reason == Reason::Throttled;
-        let header = retry_after::retry_after(&self.headers).filter(|_| asked);
-        let wish = header.or_else(|| wish(&self.detail()).filter(|_| from_broker));
-        Verdict { outcome, signal, again, wish }
+        let throttled = failure.reason == Reason::Throttled;
+        let header = retry_after::retry_after(&self.headers).filter(|_| throttled);
+        let retry_after = header.or_else(|| wait_in(&self.detail()).filter(|_| from_broker));
+        Classification { outcome, signal, again, retry_after }
     }
 
     /// The broker's clock, by its `date`.
@@ -83,7 +88,7 @@ impl Answer {
         let reason = error.reason();
         let mut failure = Failure::new(reason, format!("broker answered {status}: {detail}"));
         if reason == Reason::Throttled {
-            let wait = retry_after::retry_after(&self.headers).or_else(|| wish(&detail));
+            let wait = retry_after::retry_after(&self.headers).or_else(|| wait_in(&detail));
             failure.retry_after = wait.map(retry_after::for_client);
         }
         failure.broker_tracking_id = error.tracking_id;
@@ -135,7 +140,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// The seconds that a throttling namespace asks to wait: "Please wait 2 seconds and try again."
-fn wish(detail: &str) -> Option<Duration> {
+fn wait_in(detail: &str) -> Option<Duration> {
     let (_, rest) = detail.split_once("Please wait ")?;
     let (seconds, _) = rest.split_once(" second")?;
     seconds.parse().ok().map(|seconds| Duration::from_secs(seconds).min(retry_after::LONGEST))
@@ -166,15 +171,15 @@ fn failed(reason: Reason, cause: String) -> Outcome {
 mod tests {
     use super::*;
 
-    fn answer(status: &str, upstream: bool, body: &str) -> Answer {
+    fn answer(status: &str, upstream: bool, body: &str) -> Response {
         let mut headers = vec![(":status", status)];
         if upstream {
             headers.push(("x-envoy-upstream-service-time", "3"));
         }
-        Answer { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() }
+        Response { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() }
     }
 
-    fn verdict(answer: &Answer) -> Reason {
+    fn reason_of(answer: &Response) -> Reason {
         match answer.outcome() {
             Outcome::Failed(failure) => failure.reason,
             _ => panic!("no failure"),
@@ -191,9 +196,9 @@ mod tests {
             }
         }
         for status in ["", "201 ", "+201x", "0201x", "twenty"] {
-            assert_eq!(verdict(&answer(status, true, "")), Reason::OutcomeUnknown, "{status}");
+            assert_eq!(reason_of(&answer(status, true, "")), Reason::OutcomeUnknown, "{status}");
         }
-        assert_eq!(verdict(&Answer::default()), Reason::OutcomeUnknown);
+        assert_eq!(reason_of(&Response::default()), Reason::OutcomeUnknown);
     }
 
     #[test]
@@ -222,17 +227,17 @@ mod tests {
             let body =
                 format!("<Error><Code>{status}</Code><Detail>TrackingId:1_G1</Detail></Error>");
             let answer = answer(&status.to_string(), true, &body);
-            assert_eq!(verdict(&answer), reason, "{status}");
+            assert_eq!(reason_of(&answer), reason, "{status}");
             let well = status < 500 || reason == Reason::Throttled;
             let signal = if well { Signal::Success } else { Signal::Failure };
-            assert_eq!(answer.verdict().signal, signal, "{status}");
+            assert_eq!(answer.classify().signal, signal, "{status}");
         }
     }
 
     #[test]
     fn a_message_that_is_refused_with_a_500_says_nothing_against_the_broker() {
         let body = "<Error><Detail>The SessionId was not set on a message</Detail></Error>";
-        let found = answer("500", true, body).verdict();
+        let found = answer("500", true, body).classify();
         assert!(found.signal == Signal::Success && !found.again);
     }
 
@@ -253,7 +258,7 @@ mod tests {
             ("504", format!("{start}{refused}"), Reason::OutcomeUnknown),
         ];
         for (status, text, reason) in cases {
-            assert_eq!(verdict(&answer(status, false, &text)), reason, "{status} {text}");
+            assert_eq!(reason_of(&answer(status, false, &text)), reason, "{status} {text}");
         }
     }
 
@@ -267,8 +272,8 @@ mod tests {
         ];
         for (reset, reason, signal) in cases {
             let answer = answer("503", true, &format!("{start}reset reason: {reset}"));
-            assert_eq!(verdict(&answer), reason, "{reset}");
-            assert!(answer.verdict().again && answer.verdict().signal == signal);
+            assert_eq!(reason_of(&answer), reason, "{reset}");
+            assert!(answer.classify().again && answer.classify().signal == signal);
         }
     }
 
@@ -280,7 +285,7 @@ mod tests {
                 ("x-envoy-upstream-service-time", "1"),
                 ("retry-after", value),
             ];
-            let answer = Answer { headers: headers.into_iter().collect(), body: vec![] };
+            let answer = Response { headers: headers.into_iter().collect(), body: vec![] };
             match answer.outcome() {
                 Outcome::Failed(failure) => failure.retry_after,
                 _ => panic!("no failure"),

@@ -1,32 +1,32 @@
-//! The way to one destination: who signs, and whether it is open.
+//! The state of one destination: who signs, and whether it is open.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::ParcelId;
+use super::OutboundId;
 use super::breaker::Breaker;
-use super::parcel::Job;
+use super::outbound::PendingMessage;
 use crate::credentials::Signer;
 use crate::delivery::DeliveryConfig;
 use crate::route::Destination;
 use crate::time::Time;
 
-/// One worker's way to a destination.
+/// What one worker knows of a destination.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct DestinationState {
     pub(super) destination: Rc<Destination>,
     pub(super) signer: Signer,
     pub(super) breaker: Option<Breaker>,
     /// Whether a token is on its way to us.
     pub(super) fetching: bool,
     /// Those that wait for a token.
-    pub(super) waiting: Vec<ParcelId>,
+    pub(super) waiting: Vec<OutboundId>,
 }
 
 /// How often those who wait for a token are looked at.
 const LOOK: Duration = Duration::from_millis(25);
 
-impl Way {
+impl DestinationState {
     pub(super) fn new(destination: &Rc<Destination>, config: &DeliveryConfig) -> Self {
         let breaker = config
             .circuit_breaker
@@ -50,6 +50,6 @@ impl Way {
 }
 
 /// Whether a client has waited for as long as it may.
-pub(super) fn is_late(job: &Job, now: Duration) -> bool {
-    job.deadline.saturating_sub(now) < Duration::from_millis(1)
+pub(super) fn is_late(pending: &PendingMessage, now: Duration) -> bool {
+    pending.deadline.saturating_sub(now) < Duration::from_millis(1)
 }

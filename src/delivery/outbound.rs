@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::StreamId;
-use super::lane::LaneId;
+use super::batcher::GroupId;
 use crate::buffer::Share;
-use crate::credentials::Stamp;
+use crate::credentials::TokenId;
 use crate::http::Header;
 use crate::message::Entity;
 use crate::message::{Outgoing, batch_headers};
@@ -16,7 +16,7 @@ use crate::route::Fallback;
 
 /// A message with what its client was promised.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct PendingMessage {
     pub(super) stream: StreamId,
     pub(super) message: Outgoing,
     /// What it takes of its worker's buffer.
@@ -38,7 +38,7 @@ pub(super) struct Job {
     pub(super) served: Served,
 }
 
-impl Job {
+impl PendingMessage {
     /// How long its callout may take if it travels alone. One that goes to a second destination
     /// even when this one has no answer leaves that one its time.
     fn timeout(&self, now: Duration, attempt_timeout: Duration) -> Duration {
@@ -66,7 +66,7 @@ impl Job {
 
     /// The failure that its client is told: what an earlier send may have stored is never said to
     /// be lost for certain.
-    pub(super) fn verdict(&self, failure: Failure) -> Failure {
+    pub(super) fn told(&self, failure: Failure) -> Failure {
         if !self.in_doubt || failure.reason.is_doubtful() {
             return failure;
         }
@@ -77,23 +77,23 @@ impl Job {
     }
 }
 
-/// Jobs that travel together.
+/// Messages that travel together.
 #[derive(Debug)]
-pub(super) struct Parcel {
-    pub(super) jobs: Vec<Job>,
+pub(super) struct OutboundRequest {
+    pub(super) messages: Vec<PendingMessage>,
     /// Index among the destinations.
-    pub(super) way: usize,
+    pub(super) state: usize,
     pub(super) entity: Rc<Entity>,
-    /// The lane that waits for its first callout to end.
-    pub(super) lane: Option<LaneId>,
-    /// The array of a batch, while `jobs` are those that were put into it.
+    /// The group that waits for its first callout to end.
+    pub(super) group: Option<GroupId>,
+    /// The array of a batch, while `messages` are those that were put into it.
     pub(super) batch: Option<Rc<Vec<u8>>>,
     /// Sends that count against the retries.
     pub(super) sends: u32,
     /// Sends after a token was refused.
-    pub(super) second_chances: u32,
+    pub(super) auth_retries: u32,
     /// The token that was refused to it last.
-    pub(super) refused: Option<Stamp>,
+    pub(super) refused: Option<TokenId>,
     /// Whether it had to wait for a token.
     pub(super) waited_for_token: bool,
     /// Whether it is to be sent again, or is being.
@@ -104,16 +104,16 @@ pub(super) struct Parcel {
     pub(super) last: Option<Failure>,
 }
 
-impl Parcel {
-    pub(super) fn new(jobs: Vec<Job>, way: usize, entity: Rc<Entity>) -> Self {
+impl OutboundRequest {
+    pub(super) fn new(messages: Vec<PendingMessage>, state: usize, entity: Rc<Entity>) -> Self {
         Self {
-            jobs,
-            way,
+            messages,
+            state,
             entity,
-            lane: None,
+            group: None,
             batch: None,
             sends: 0,
-            second_chances: 0,
+            auth_retries: 0,
             refused: None,
             waited_for_token: false,
             repeated: false,
@@ -122,85 +122,86 @@ impl Parcel {
         }
     }
 
-    /// Takes out the jobs that `gone` names.
-    pub(super) fn remove(&mut self, gone: impl Fn(&Job) -> bool) -> Vec<Job> {
-        if !self.jobs.iter().any(&gone) {
+    /// Takes out the messages that `gone` names.
+    pub(super) fn remove(&mut self, gone: impl Fn(&PendingMessage) -> bool) -> Vec<PendingMessage> {
+        if !self.messages.iter().any(&gone) {
             return vec![];
         }
         self.batch = None;
-        let (gone, kept) = std::mem::take(&mut self.jobs).into_iter().partition(gone);
-        self.jobs = kept;
+        let (gone, kept) = std::mem::take(&mut self.messages).into_iter().partition(gone);
+        self.messages = kept;
         gone
     }
 
     /// What travels alone is in no batch any more.
     pub(super) fn drop_copy_of_one(&mut self) {
-        if let [job] = self.jobs.as_mut_slice() {
-            job.copy = None;
+        if let [pending] = self.messages.as_mut_slice() {
+            pending.copy = None;
         }
     }
 
     /// When the first of its clients has waited for as long as it may.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.jobs.iter().map(|job| job.deadline).min()
+        self.messages.iter().map(|pending| pending.deadline).min()
     }
 
     /// How long its callout may take.
     pub(super) fn timeout(&self, now: Duration, attempt_timeout: Duration) -> Option<Duration> {
-        self.jobs.iter().map(|job| job.timeout(now, attempt_timeout)).min()
+        self.messages.iter().map(|pending| pending.timeout(now, attempt_timeout)).min()
     }
 
     /// Takes out those with so little time left that they would cut the callout of the others to
     /// less than half, and make it doubtful whether those are stored.
     pub(super) fn take_short(&mut self, now: Duration, attempt_timeout: Duration) -> Option<Self> {
-        if self.jobs.len() < 2 {
+        if self.messages.len() < 2 {
             return None;
         }
-        let timeout = |job: &Job| job.timeout(now, attempt_timeout);
-        let longest = self.jobs.iter().map(timeout).max()?;
-        let short = self.remove(|job| timeout(job).saturating_mul(2) < longest);
+        let timeout = |pending: &PendingMessage| pending.timeout(now, attempt_timeout);
+        let longest = self.messages.iter().map(timeout).max()?;
+        let short = self.remove(|pending| timeout(pending).saturating_mul(2) < longest);
         if short.is_empty() {
             return None;
         }
         Some(Self {
             sends: self.sends,
-            second_chances: self.second_chances,
+            auth_retries: self.auth_retries,
             refused: self.refused,
             waited_for_token: self.waited_for_token,
             repeated: self.repeated,
             part: self.part,
             last: self.last.clone(),
-            ..Self::new(short, self.way, Rc::clone(&self.entity))
+            ..Self::new(short, self.state, Rc::clone(&self.entity))
         })
     }
 
     /// Two halves of a batch that was refused for one of its messages.
     pub(super) fn halves(&mut self) -> [Self; 2] {
-        let mut first = std::mem::take(&mut self.jobs);
+        let mut first = std::mem::take(&mut self.messages);
         let second = first.split_off(first.len().div_ceil(2));
-        [first, second].map(|jobs| Self {
+        [first, second].map(|messages| Self {
             sends: self.sends,
-            ..Self::new(jobs, self.way, Rc::clone(&self.entity))
+            ..Self::new(messages, self.state, Rc::clone(&self.entity))
         })
     }
 
     /// Headers and body of its callout.
     pub(super) fn packed(&mut self) -> (Rc<Vec<Header>>, Rc<Vec<u8>>) {
-        if let [job] = self.jobs.as_slice() {
-            let packed = job.message.alone();
+        if let [pending] = self.messages.as_slice() {
+            let packed = pending.message.alone();
             return (Rc::clone(&packed.headers), Rc::clone(&packed.body));
         }
-        let jobs = &self.jobs;
-        let body = self.batch.get_or_insert_with(|| Rc::new(array(jobs)));
+        let messages = &self.messages;
+        let body = self.batch.get_or_insert_with(|| Rc::new(array(messages)));
         (batch_headers(), Rc::clone(body))
     }
 }
 
 /// Only messages with an element come into a batch.
-fn array(jobs: &[Job]) -> Vec<u8> {
-    let elements: Vec<_> = jobs.iter().filter_map(|job| job.message.element()).collect();
+fn array(messages: &[PendingMessage]) -> Vec<u8> {
+    let elements: Vec<_> =
+        messages.iter().filter_map(|pending| pending.message.element()).collect();
     [b"[", elements.join(&b',').as_slice(), b"]"].concat()
 }
 
 /// All that is not settled yet.
-pub(super) type Parcels = BTreeMap<super::ParcelId, Parcel>;
+pub(super) type OutboundRequests = BTreeMap<super::OutboundId, OutboundRequest>;
