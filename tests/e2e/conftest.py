@@ -26,7 +26,7 @@ from servers.upstream import Upstream, answers
 
 Launch = Callable[..., Envoy]
 # Connects by an SDK with a connection string.
-SdkConnect = Callable[[str], Bus]
+SdkConnect = Callable[..., Bus]
 
 # Groups of tests/needs.py, by the fixtures that start what they name.
 NEEDED_BY = {"shared_order_parts": "redis", "shared_browser": "browser"}
@@ -295,27 +295,37 @@ def _sdk_param(sdk: Sdk) -> object:
     return pytest.param(sdk, id=sdk.name, marks=marks)
 
 
-@pytest.fixture(scope="session", params=[_sdk_param(sdk) for sdk in SDKS])
+@pytest.fixture(params=[_sdk_param(sdk) for sdk in SDKS])
 def sdk(request: pytest.FixtureRequest) -> Sdk:
     """Each of Microsoft's SDKs."""
     return request.param
 
 
 @pytest.fixture(scope="session")
-def shared_sdk_client(
-    sdk: Sdk, shared_amqp_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SdkClient]:
-    """A program of each SDK, connected; tests see it through `bus`."""
-    client = SdkClient(sdk, tmp_path_factory.mktemp("sdk"))
-    client.ask("open", connection_string=shared_amqp_emulator.connection_string())
-    yield client
-    client.stop()
+def sdk_clients(
+    shared_amqp_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Sdk], SdkClient]]:
+    """A connected program of each SDK, started when it is first wanted."""
+    clients: dict[str, SdkClient] = {}
+
+    def client_of(sdk: Sdk) -> SdkClient:
+        if sdk.name not in clients:
+            clients[sdk.name] = SdkClient(sdk, tmp_path_factory.mktemp("sdk"))
+            connection_string = shared_amqp_emulator.connection_string()
+            clients[sdk.name].ask("open", connection_string=connection_string)
+        return clients[sdk.name]
+
+    yield client_of
+    for client in clients.values():
+        client.stop()
 
 
 @pytest.fixture
-def bus(shared_sdk_client: SdkClient, amqp_emulator: Emulator) -> Iterator[Bus]:
+def bus(
+    sdk: Sdk, sdk_clients: Callable[[Sdk], SdkClient], amqp_emulator: Emulator
+) -> Iterator[Bus]:
     """The emulator by each of Microsoft's SDKs."""
-    bus = Bus(shared_sdk_client)
+    bus = Bus(sdk_clients(sdk))
     yield bus
     bus.leave_all()
 
@@ -325,9 +335,9 @@ def connect(sdk: Sdk, amqp_emulator: Emulator, tmp_path: Path) -> Iterator[SdkCo
     """Connects by an SDK with a connection string of the test's own."""
     clients: list[SdkClient] = []
 
-    def start(connection_string: str) -> Bus:
+    def start(connection_string: str, **options: object) -> Bus:
         clients.append(SdkClient(sdk, tmp_path))
-        clients[-1].ask("open", connection_string=connection_string)
+        clients[-1].ask("open", connection_string=connection_string, **options)
         return Bus(clients[-1])
 
     yield start
@@ -337,15 +347,19 @@ def connect(sdk: Sdk, amqp_emulator: Emulator, tmp_path: Path) -> Iterator[SdkCo
 
 @pytest.fixture(scope="session")
 def shared_amqp_gateway(
-    envoy_binary: Path,
+    pytestconfig: pytest.Config,
     module: Path,
     shared_amqp_emulator: Emulator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Envoy]:
-    """One Envoy of each version in front of the emulator that speaks AMQP."""
+    """The newest Envoy, in front of the emulator that speaks AMQP: what is sent is the filter's."""
+    binaries = pytestconfig.getoption("--envoy")
+    if not binaries:
+        raise pytest.UsageError("name the Envoys to test with: --envoy=PATH")
     configuration = GatewayConfiguration(module).add_plugin_routes([*ROUTES, *PATTERN_ROUTES])
     configuration.try_once().send_to(shared_amqp_emulator.port)
-    gateway = Envoy(envoy_binary, configuration, tmp_path_factory.mktemp("gateway"))
+    folder = tmp_path_factory.mktemp("gateway")
+    gateway = Envoy(Path(binaries[-1]).absolute(), configuration, folder)
     yield gateway
     gateway.stop()
 

@@ -209,3 +209,15 @@ def test_an_expired_token_is_refused(connect: SdkConnect, amqp_emulator: Emulato
     assert refused.value.code == "unauthorized"
     connect(amqp_emulator.signed_connection_string(int(time.time()) + 60)).send("plain", b"two")
     assert amqp_emulator.message("plain")["body"] == "two"
+
+
+def test_a_token_that_ends_ends_what_it_granted(
+    connect: SdkConnect, amqp_emulator: Emulator
+) -> None:
+    seconds = 4
+    bus = connect(amqp_emulator.signed_connection_string(int(time.time()) + seconds))
+    bus.send("plain", b"before")
+    time.sleep(seconds + 1)
+    with pytest.raises(SdkError):
+        bus.send("plain", b"after")
+    assert amqp_emulator.message("plain")["body"] == "before"

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from conftest import SdkConnect
 from processes.emulator import Emulator
 from processes.sdk import Bus, SdkError
 
@@ -37,7 +38,10 @@ def test_the_next_session_is_one_that_has_messages_and_is_free(bus: Bus) -> None
     assert [first.one().body, second.one().body] == [b"a", b"b"]
 
 
-def test_no_session_comes_where_none_has_messages(bus: Bus) -> None:
+def test_no_session_comes_where_none_has_messages(
+    connect: SdkConnect, amqp_emulator: Emulator
+) -> None:
+    bus = connect(amqp_emulator.connection_string(), timeout=3)
     with pytest.raises(SdkError) as refused:
         bus.receiver("sessions", next_session=True, wait=1)
     assert refused.value.code == "timeout"

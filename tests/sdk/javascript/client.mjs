@@ -21,8 +21,8 @@ const receivers = new Map();
 const messages = new Map();
 
 const commands = {
-  open({ connection_string }) {
-    const retryOptions = { maxRetries: 0, timeoutInMs: 5000 };
+  open({ connection_string, timeout = 20 }) {
+    const retryOptions = { maxRetries: 0, timeoutInMs: timeout * 1000 };
     client = new ServiceBusClient(connection_string, { retryOptions });
   },
 

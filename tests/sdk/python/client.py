@@ -42,7 +42,8 @@ class Commands:
         self.receivers: dict[str, Any] = {}
         self.messages: dict[str, Any] = {}
 
-    async def open(self, connection_string: str) -> None:
+    async def open(self, connection_string: str, timeout: int = 20) -> None:
+        """The timeout is for the others: here it is that of each call."""
         self.client = self.package.ServiceBusClient.from_connection_string(
             connection_string, retry_total=0
         )

@@ -82,7 +82,7 @@ public final class Client {
     ServiceBusReceiverClient receiver = receivers.get(command.text("receiver"));
     ServiceBusReceivedMessage message = messages.get(command.text("message"));
     switch (name) {
-      case "open" -> open(command.text("connection_string"));
+      case "open" -> open(command);
       case "close" -> close();
       case "send" -> send(command);
       case "schedule" -> {
@@ -148,8 +148,11 @@ public final class Client {
     return null;
   }
 
-  private void open(String connectionString) {
-    var retries = new AmqpRetryOptions().setMaxRetries(0).setTryTimeout(Duration.ofSeconds(5));
+  private void open(Arguments command) {
+    String connectionString = command.text("connection_string");
+    long timeout = Objects.requireNonNullElse(command.number("timeout"), 20L);
+    var retries = new AmqpRetryOptions().setMaxRetries(0);
+    retries.setTryTimeout(Duration.ofSeconds(timeout));
     Supplier<ServiceBusClientBuilder> builders =
         () -> new ServiceBusClientBuilder().connectionString(connectionString).retryOptions(retries);
     builder = builders.get();
