@@ -9,6 +9,7 @@
 //!                     +---- retry, fresh token, second destination -----+
 //! ```
 
+mod attempts;
 mod batcher;
 mod breaker;
 mod broker_error;
@@ -18,6 +19,7 @@ mod config;
 mod destination_state;
 mod event;
 mod outbound;
+mod parts;
 mod retry;
 mod sender;
 mod sending;
@@ -37,7 +39,7 @@ pub use sender::{Gate, HeaderMode, Sender};
 pub use tick_timer::TickTimer;
 
 use crate::buffer::{Buffer, Share};
-use crate::http::{Callout, DispatchError, Response};
+use crate::http::Callout;
 use crate::limits;
 use crate::message::Entity;
 use crate::message::Outgoing;
@@ -45,8 +47,8 @@ use crate::outcome::{Failure, Outcome, Reason, SendResult, Served};
 use crate::route::{Destination, Fallback};
 use crate::shared::Shared;
 use crate::time::Time;
+use attempts::{Attempt, Purpose};
 use batcher::{Batcher, GroupId};
-use breaker::Permit;
 use destination_state::DestinationState;
 use outbound::{OutboundRequests, PendingMessage};
 use retry::Savings;
@@ -119,41 +121,12 @@ pub struct Delivery {
     effects: VecDeque<Effect>,
 }
 
-/// A callout on its way.
-#[derive(Debug)]
-struct Attempt {
-    purpose: Purpose,
-    /// When even Envoy's timeout is over.
-    give_up: Duration,
-}
-
-#[derive(Debug)]
-enum Purpose {
-    Lookup {
-        stream: StreamId,
-        cluster: Rc<str>,
-    },
-    Send {
-        request: OutboundId,
-        permit: Option<Permit>,
-        token_id: Option<crate::credentials::TokenId>,
-    },
-    Token {
-        state: usize,
-    },
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     Group(GroupId),
     Retry(OutboundId),
     Part(OutboundId),
 }
-
-/// How long after its timeout a callout may still be answered.
-const GRACE: Duration = Duration::from_secs(2);
-/// How often forgotten callouts are looked for.
-const SWEEP: Duration = Duration::from_secs(5);
 
 impl Delivery {
     /// Nothing on its way yet. `seed` makes the waits between retries random.
@@ -243,41 +216,6 @@ impl Delivery {
         None
     }
 
-    /// Envoy did not start a callout: nothing was sent.
-    pub fn refused(&mut self, attempt: AttemptId, error: DispatchError, now: Time) {
-        self.time = now;
-        let Some(Attempt { purpose, .. }) = self.attempts.remove(&attempt) else { return };
-        match purpose {
-            Purpose::Lookup { stream, cluster } => {
-                let failure = error.failure(&cluster, Reason::LookupUnavailable);
-                self.settle_lookup(stream, Outcome::Failed(failure));
-            }
-            Purpose::Send { request, permit, .. } => {
-                self.send_refused(attempt, request, permit, error);
-            }
-            Purpose::Token { state } => self.token_refused(state, error),
-        }
-        self.send_parts();
-    }
-
-    /// A callout ended.
-    pub fn answered(&mut self, attempt: AttemptId, answer: Response, now: Time) {
-        self.time = now;
-        let Some(Attempt { purpose, .. }) = self.attempts.remove(&attempt) else { return };
-        self.conclude(purpose, answer);
-        self.send_parts();
-    }
-
-    fn conclude(&mut self, purpose: Purpose, answer: Response) {
-        match purpose {
-            Purpose::Lookup { stream, .. } => self.settle_lookup(stream, answer.found()),
-            Purpose::Send { request, permit, token_id } => {
-                self.send_answered(request, permit, token_id, &answer);
-            }
-            Purpose::Token { state } => self.token_answered(state, &answer),
-        }
-    }
-
     /// Time has passed.
     pub fn tick(&mut self, now: Time) {
         self.time = now;
@@ -301,26 +239,6 @@ impl Delivery {
             self.give_up_unanswered();
         }
         self.send_parts();
-    }
-
-    /// An answer that Envoy does not bring would keep its client waiting for ever.
-    fn give_up_unanswered(&mut self) {
-        let now = self.time.monotonic;
-        let forgotten = |attempt: &Attempt| attempt.give_up <= now;
-        let ids: Vec<_> =
-            self.attempts.iter().filter(|(_, a)| forgotten(a)).map(|(id, _)| *id).collect();
-        for id in ids {
-            if let Some(Attempt { mut purpose, .. }) = self.attempts.remove(&id) {
-                self.effects.push_back(Effect::Forget(id));
-                // It tells the breaker nothing: it is Envoy that failed. A probe's time is over by
-                // now, and another may take its place.
-                if let Purpose::Send { permit, .. } = &mut purpose {
-                    *permit = None;
-                }
-                self.conclude(purpose, Response::default());
-            }
-        }
-        self.sweep = (!self.attempts.is_empty()).then(|| now.saturating_add(SWEEP));
     }
 
     /// In how long [`Delivery::tick`] is to be called; `None` when nothing waits.
@@ -366,19 +284,6 @@ impl Delivery {
     fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
-    }
-
-    fn dispatch(&mut self, purpose: Purpose, callout: Callout, taken: Option<Event>) {
-        let give_up = self.time.monotonic.saturating_add(callout.timeout).saturating_add(GRACE);
-        let id = AttemptId(self.next_id());
-        self.attempts.insert(id, Attempt { purpose, give_up });
-        self.sweep.get_or_insert(self.time.monotonic.saturating_add(SWEEP));
-        self.effects.push_back(Effect::Dispatch(id, callout, taken));
-    }
-
-    fn settle_lookup(&mut self, stream: StreamId, outcome: Outcome) {
-        self.open = self.open.saturating_sub(1);
-        self.tell_stream(stream, SendResult { outcome, attempts: 1, served: Served::Primary });
     }
 
     fn tell_stream(&mut self, stream: StreamId, settlement: SendResult) {

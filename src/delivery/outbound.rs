@@ -77,6 +77,29 @@ impl PendingMessage {
     }
 }
 
+/// What an outbound request is to the retry budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Budget {
+    /// It is sent for the first time.
+    Free,
+    /// It is to be sent again, or is being.
+    Repetition,
+    /// It is part of a batch that was refused, and is to be sent again, or is being.
+    Part,
+}
+
+impl Budget {
+    /// Whether it counts as a repetition.
+    pub(super) fn is_repeated(self) -> bool {
+        self != Self::Free
+    }
+
+    /// Whether it counts among the parts of refused batches.
+    pub(super) fn is_part(self) -> bool {
+        self == Self::Part
+    }
+}
+
 /// Messages that travel together.
 #[derive(Debug)]
 pub(super) struct OutboundRequest {
@@ -96,10 +119,8 @@ pub(super) struct OutboundRequest {
     pub(super) refused: Option<TokenId>,
     /// Whether it had to wait for a token.
     pub(super) waited_for_token: bool,
-    /// Whether it is to be sent again, or is being.
-    pub(super) repeated: bool,
-    /// Whether it is part of a batch that was refused, and on its way or to be sent again.
-    pub(super) part: bool,
+    /// What it is to the retry budget.
+    pub(super) budget: Budget,
     /// How its last callout has failed.
     pub(super) last: Option<Failure>,
 }
@@ -116,8 +137,7 @@ impl OutboundRequest {
             auth_retries: 0,
             refused: None,
             waited_for_token: false,
-            repeated: false,
-            part: false,
+            budget: Budget::Free,
             last: None,
         }
     }
@@ -167,8 +187,7 @@ impl OutboundRequest {
             auth_retries: self.auth_retries,
             refused: self.refused,
             waited_for_token: self.waited_for_token,
-            repeated: self.repeated,
-            part: self.part,
+            budget: self.budget,
             last: self.last.clone(),
             ..Self::new(short, self.state, Rc::clone(&self.entity))
         })

@@ -8,7 +8,7 @@ use super::breaker::{Admission, Change, Permit, Signal};
 use super::classify::Classification;
 use super::destination_state::{DestinationState, is_late};
 use super::event::Namespace;
-use super::outbound::{OutboundRequest, PendingMessage};
+use super::outbound::{Budget, OutboundRequest, PendingMessage};
 use super::{AttemptId, Delivery, Event, OutboundId, Purpose, Timer, callout};
 use crate::credentials::{Access, TokenId};
 use crate::http::{DispatchError, Response};
@@ -103,7 +103,7 @@ impl Delivery {
         for pending in &mut request.messages {
             pending.attempts += 1;
         }
-        if !request.repeated {
+        if !request.budget.is_repeated() {
             self.savings.sent(&self.sender.delivery.retries);
         }
         let messages = request.messages.len();
@@ -220,74 +220,6 @@ impl Delivery {
         renewed && request.auth_retries < chances
     }
 
-    /// Sends those on their own that have little time left.
-    fn send_short(&mut self, mut short: OutboundRequest) {
-        self.repeated += usize::from(short.repeated);
-        self.parts_on_their_way += usize::from(short.part);
-        short.drop_copy_of_one();
-        self.send_new(Some(short));
-    }
-
-    /// Has the halves of a refused batch sent again, so that in the end a bad message fails alone.
-    fn halve(&mut self, mut request: OutboundRequest) {
-        let halves = request.halves();
-        self.end(request);
-        for mut half in halves {
-            half.drop_copy_of_one();
-            let id = OutboundId(self.next_id());
-            if let Some(deadline) = half.deadline() {
-                self.timers.insert((deadline, Timer::Part(id)));
-            }
-            self.outbound.insert(id, half);
-            self.parts.insert(id);
-        }
-    }
-
-    /// Sends parts of refused batches, as many as the retry budget lets: a client who sends bad
-    /// messages must not take the others' place. One at a time may always go.
-    pub(super) fn send_parts(&mut self) {
-        let retries = self.sender.delivery.retries;
-        while let Some(&id) = self.parts.first() {
-            let callouts = self.outbound.len().saturating_sub(self.parts.len());
-            let affordable = retries.affords(self.repeated, callouts);
-            if self.parts_on_their_way > 0 && !affordable {
-                return;
-            }
-            self.parts.remove(&id);
-            let Some(part) = self.outbound.get_mut(&id) else { continue };
-            (part.repeated, part.part) = (true, true);
-            self.repeated += 1;
-            self.parts_on_their_way += 1;
-            let state = self.states.get(part.state).map(|state| Rc::clone(&state.destination));
-            if let Some(destination) = state {
-                self.tell(Event::Halved { namespace: Namespace(destination) });
-            }
-            self.send(id);
-        }
-    }
-
-    /// Tells those whose time is over before their part could be sent.
-    pub(super) fn expire_part(&mut self, id: OutboundId) {
-        let now = self.time.monotonic;
-        let Some(part) = self.outbound.get_mut(&id).filter(|_| self.parts.contains(&id)) else {
-            return;
-        };
-        let late = part.remove(|pending| is_late(pending, now));
-        match part.deadline() {
-            Some(deadline) => {
-                self.timers.insert((deadline, Timer::Part(id)));
-            }
-            None => {
-                self.parts.remove(&id);
-                self.outbound.remove(&id);
-            }
-        }
-        for pending in late {
-            let failure = Failure::new(Reason::Overloaded, "could not be sent again in time");
-            self.fail_message(pending, failure);
-        }
-    }
-
     /// Sends an outbound request again after a wait, or gives up on it.
     fn repeat(
         &mut self,
@@ -298,7 +230,7 @@ impl Delivery {
     ) {
         self.leave_group(&mut request);
         let retries = self.sender.delivery.retries;
-        let others = self.repeated.saturating_sub(usize::from(request.repeated));
+        let others = self.repeated.saturating_sub(usize::from(request.budget.is_repeated()));
         request.sends += 1;
         // This outbound request is not among those that are kept at the moment.
         let callouts = self.outbound.len().saturating_sub(self.parts.len()) + 1;
@@ -323,7 +255,9 @@ impl Delivery {
         }
         self.savings.repeated();
         self.repeated = others + 1;
-        request.repeated = true;
+        if request.budget == Budget::Free {
+            request.budget = Budget::Repetition;
+        }
         request.last = Some(failure);
         let state = self.states.get(request.state).map(|state| Rc::clone(&state.destination));
         self.outbound.insert(id, request);
@@ -341,7 +275,7 @@ impl Delivery {
     }
 
     /// A message that its destination has not taken: to the second one, or to its client.
-    fn fail_message(&mut self, mut pending: PendingMessage, failure: Failure) {
+    pub(super) fn fail_message(&mut self, mut pending: PendingMessage, failure: Failure) {
         let late = is_late(&pending, self.time.monotonic);
         let Some(fallback) = pending.second(failure.reason).filter(|_| !late).map(Rc::clone) else {
             let failure = pending.told(failure);
@@ -367,9 +301,10 @@ impl Delivery {
     }
 
     /// An outbound request without messages.
-    fn end(&mut self, mut request: OutboundRequest) {
-        self.repeated = self.repeated.saturating_sub(usize::from(request.repeated));
-        self.parts_on_their_way = self.parts_on_their_way.saturating_sub(usize::from(request.part));
+    pub(super) fn end(&mut self, mut request: OutboundRequest) {
+        self.repeated = self.repeated.saturating_sub(usize::from(request.budget.is_repeated()));
+        self.parts_on_their_way =
+            self.parts_on_their_way.saturating_sub(usize::from(request.budget.is_part()));
         self.leave_group(&mut request);
     }
 
