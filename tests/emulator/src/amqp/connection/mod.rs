@@ -136,7 +136,7 @@ impl Connection {
             match self.step(now) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => self.close(&error),
+                Err(error) => self.close(&error, now),
             }
         }
         if self.phase == Phase::Running {
@@ -179,6 +179,7 @@ impl Connection {
         }
         self.sessions.clear();
         self.phase = Phase::Finished;
+        self.since = now;
     }
 
     /// Reads one header or frame. False if none is complete.
@@ -302,7 +303,7 @@ impl Connection {
     }
 
     /// Ends the connection with an error.
-    fn close(&mut self, error: &AmqpError) {
+    fn close(&mut self, error: &AmqpError, now: Timestamp) {
         self.phase = match self.phase {
             Phase::Running => {
                 self.output.send_close(error);
@@ -315,7 +316,6 @@ impl Connection {
             }
             _ => Phase::Finished,
         };
-        let now = self.last_received;
         self.since = now;
         for session in self.sessions.values_mut() {
             session.release(now);

@@ -43,7 +43,7 @@ impl Connection {
     pub(super) fn keep_time(&mut self, now: Timestamp) {
         if self.last_received + SILENCE <= now {
             let reason = "the connection was silent for longer than idle-time-out";
-            self.close(&AmqpError::new(condition::CONNECTION_FORCED, reason));
+            self.close(&AmqpError::new(condition::CONNECTION_FORCED, reason), now);
             return;
         }
         let Self { sessions, output, tokens, about, .. } = self;

@@ -85,15 +85,18 @@ fn silence_ends_a_connection_and_a_session_on_it_is_kept_until_then() {
     client.pass(479);
     assert_eq!(client.hear(0x18).len(), 0);
     client.pass(1);
+    assert!(!client.connection.is_overdue(client.now), "there is time to say why");
     assert_eq!(client.only(0x18).condition(0), "amqp:connection:forced");
 }
 
 #[test]
-fn a_close_is_answered() {
+fn a_close_is_answered_however_long_the_connection_was_open() {
     let mut client = Client::open(&service());
+    client.pass(100);
     client.say(0x18, vec![]);
     assert_eq!(client.only(0x18).fields, []);
     assert!(client.connection.is_finished());
+    assert!(!client.connection.is_overdue(client.now), "there is time to write it");
 }
 
 #[test]
