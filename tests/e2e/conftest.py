@@ -287,7 +287,7 @@ def amqp_emulator(shared_amqp_emulator: Emulator) -> Emulator:
     return shared_amqp_emulator
 
 
-def _sdk_param(sdk: Sdk) -> object:
+def sdk_param(sdk: Sdk) -> object:
     """An SDK whose tests run one after the other, where its toolchain is."""
     marks = [pytest.mark.xdist_group(f"sdk-{sdk.name}")]
     if sdk.group:
@@ -295,7 +295,7 @@ def _sdk_param(sdk: Sdk) -> object:
     return pytest.param(sdk, id=sdk.name, marks=marks)
 
 
-@pytest.fixture(params=[_sdk_param(sdk) for sdk in SDKS])
+@pytest.fixture(params=[sdk_param(sdk) for sdk in SDKS])
 def sdk(request: pytest.FixtureRequest) -> Sdk:
     """Each of Microsoft's SDKs."""
     return request.param

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processes.sdk import Bus, Received
+from conftest import sdk_param
+from processes.sdk import SDKS, Bus, Received
 
 
 def received(bus: Bus, subscription: str) -> list[Received]:
@@ -39,9 +40,12 @@ def test_an_action_changes_the_copy_of_a_subscription(bus: Bus) -> None:
     assert set(message.properties) == {"color"}
 
 
+# The others manage rules over HTTP alone.
+WITH_RULES = [sdk_param(sdk) for sdk in SDKS if sdk.manages_rules]
+
+
+@pytest.mark.parametrize("sdk", WITH_RULES, indirect=True)
 def test_rules_come_and_go(bus: Bus) -> None:
-    if not bus.sdk.manages_rules:
-        pytest.skip("this SDK manages rules over HTTP alone")
     rules = {"topic": "topic", "subscription": "changing"}
     try:
         sql = {"sql": "sys.Label = 'urgent'", "action": "SET seen = TRUE"}
