@@ -134,7 +134,8 @@ pub(super) fn settle(entity: &Entity, route: &Route, loses_lock: bool) -> Result
             }
         }
     };
-    result.map_err(|_| lost())?;
+    // A lock that was lost is a message for others.
     entity.announce();
+    result.map_err(|_| lost())?;
     Ok(Done { response: Response::empty(200), verdict: verdict.to_owned() })
 }

@@ -85,13 +85,16 @@ impl Connection {
 impl Unsettled {
     /// Ends its lock, which is that of its session where there is one.
     pub(super) fn lose_lock(&self, session: &Session, now: Timestamp) {
-        let mut queue = self.entity.queue.lock();
         let lock = session.links.get(&self.handle).and_then(Link::session_lock);
-        // It may be lost already.
-        let _ = match lock {
-            Some(lock) if self.has_session => queue.lose_session(lock, now),
-            _ => queue.lose_lock(self.part, self.token, now),
-        };
+        {
+            let mut queue = self.entity.queue.lock();
+            // It may be lost already.
+            let _ = match lock {
+                Some(lock) if self.has_session => queue.lose_session(lock, now),
+                _ => queue.lose_lock(self.part, self.token, now),
+            };
+        }
+        self.entity.announce();
     }
 
     fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<(), AmqpError> {
