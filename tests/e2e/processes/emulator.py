@@ -60,6 +60,8 @@ class Emulator:
         amqp: bool = False,
         amqp_port: int = 0,
     ):
+        # With a certificate it speaks TLS alone, over AMQP too.
+        scheme = "amqps" if certificate else "amqp"
         config = folder / "entities.json"
         config.write_text(json.dumps(entities))
         self._program = Program(
@@ -70,7 +72,7 @@ class Emulator:
                 *("--config", str(config)),
                 *("--clock-ahead", str(clock_ahead)),
                 *(certificate.options if certificate else ()),
-                *(("--amqp", f"127.0.0.1:{amqp_port}") if amqp else ()),
+                *((f"--{scheme}", f"127.0.0.1:{amqp_port}") if amqp else ()),
             ],
             folder,
         )
@@ -79,7 +81,7 @@ class Emulator:
                 lambda: self._listening("https?"), "line that says where it listens"
             )
             found_amqp = amqp and self._program.wait_until(
-                lambda: self._listening("amqp"), "line that says where it speaks AMQP"
+                lambda: self._listening(scheme), "line that says where it speaks AMQP"
             )
         except BaseException:
             self._program.stop()

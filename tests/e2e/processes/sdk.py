@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import queue
 import subprocess
 import threading
@@ -83,7 +84,7 @@ SDKS = [
 class SdkClient:
     """A running program of an SDK. Commands are methods by name: `client.ask("peek", most=3)`."""
 
-    def __init__(self, sdk: Sdk, folder: Path):
+    def __init__(self, sdk: Sdk, folder: Path, environment: dict[str, str] | None = None):
         self.sdk = sdk
         self._stderr = (folder / f"{sdk.name}.stderr.log").open("wb")
         self._process = subprocess.Popen(
@@ -92,6 +93,7 @@ class SdkClient:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             cwd=ROOT,
+            env=os.environ | (environment or {}),
         )
         self._lines: queue.Queue[bytes] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()

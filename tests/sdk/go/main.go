@@ -38,6 +38,7 @@ type receiver interface {
 type command struct {
 	Command          string    `json:"command"`
 	ConnectionString string    `json:"connection_string"`
+	Address          string    `json:"address"`
 	Entity           string    `json:"entity"`
 	Messages         []message `json:"messages"`
 	Batch            bool      `json:"batch"`
@@ -183,7 +184,10 @@ func (p *program) withReceiver(ctx context.Context, c command, r receiver) (any,
 }
 
 func (p *program) open(c command) (err error) {
-	options := azservicebus.ClientOptions{RetryOptions: azservicebus.RetryOptions{MaxRetries: -1}}
+	options := azservicebus.ClientOptions{
+		CustomEndpoint: c.Address,
+		RetryOptions:   azservicebus.RetryOptions{MaxRetries: -1},
+	}
 	p.client, err = azservicebus.NewClientFromConnectionString(c.ConnectionString, &options)
 	return err
 }

@@ -21,9 +21,10 @@ const receivers = new Map();
 const messages = new Map();
 
 const commands = {
-  open({ connection_string, timeout = 20 }) {
+  open({ connection_string, timeout = 20, address }) {
     const retryOptions = { maxRetries: 0, timeoutInMs: timeout * 1000 };
-    client = new ServiceBusClient(connection_string, { retryOptions });
+    const customEndpointAddress = address && `sb://${address}`;
+    client = new ServiceBusClient(connection_string, { retryOptions, customEndpointAddress });
   },
 
   async close() {

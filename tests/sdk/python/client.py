@@ -9,6 +9,7 @@ import asyncio
 import base64
 import inspect
 import json
+import os
 import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 from azure import servicebus
 from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusMessage, exceptions
 from azure.servicebus import aio as servicebus_aio
+from azure.servicebus._pyamqp import _connection
+from azure.servicebus._pyamqp.aio import _connection_async
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 CODES = [
@@ -42,10 +45,21 @@ class Commands:
         self.receivers: dict[str, Any] = {}
         self.messages: dict[str, Any] = {}
 
-    async def open(self, connection_string: str, timeout: int = 20) -> None:
-        """The timeout is for the others: here it is that of each call."""
+    async def open(
+        self, connection_string: str, timeout: int = 20, address: str | None = None
+    ) -> None:
+        """The timeout is for the others: here it is that of each call.
+
+        The others read the certificates that they trust from their environment by themselves.
+        """
+        if address:
+            # With TLS the SDK has no option for another port than 5671.
+            port = int(address.rpartition(":")[2])
+            _connection.SECURE_PORT = _connection_async.SECURE_PORT = port
         self.client = self.package.ServiceBusClient.from_connection_string(
-            connection_string, retry_total=0
+            connection_string,
+            retry_total=0,
+            connection_verify=os.environ.get("SSL_CERT_FILE"),
         )
         self.senders: dict[str, Any] = {}
 

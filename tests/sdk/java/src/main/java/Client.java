@@ -153,8 +153,13 @@ public final class Client {
     long timeout = Objects.requireNonNullElse(command.number("timeout"), 20L);
     var retries = new AmqpRetryOptions().setMaxRetries(0);
     retries.setTryTimeout(Duration.ofSeconds(timeout));
+    String address = command.text("address");
     Supplier<ServiceBusClientBuilder> builders =
-        () -> new ServiceBusClientBuilder().connectionString(connectionString).retryOptions(retries);
+        () -> {
+          var made = new ServiceBusClientBuilder().connectionString(connectionString);
+          made = made.retryOptions(retries);
+          return address == null ? made : made.customEndpointAddress("https://" + address);
+        };
     builder = builders.get();
     // The SDK names the links of a connection by their sessions, and would share one.
     sessionBuilders = builders;
