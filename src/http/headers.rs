@@ -130,8 +130,16 @@ impl Headers {
         if names.all {
             return self.clone();
         }
-        let kept = self.iter().filter(|(name, _)| names.has(name));
-        Self::decode(encode(kept)).unwrap_or_default()
+        let mut kept = Self::default();
+        for pair in &self.pairs {
+            let end = pair.start + pair.name + pair.value + 2;
+            let Some(text) = self.buffer.get(pair.start..end) else { continue };
+            if text.get(..pair.name).is_some_and(|name| names.has(name)) {
+                kept.pairs.push(Pair { start: kept.buffer.len(), ..*pair });
+                kept.buffer.extend_from_slice(text);
+            }
+        }
+        kept
     }
 
     /// Bytes that it takes.
