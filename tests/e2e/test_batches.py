@@ -60,7 +60,8 @@ def waiting(
     gateway: Envoy, emulator: Emulator, parts: list[Part]
 ) -> Iterator[list[http1.Connection]]:
     """Clients whose requests all arrive while the first of them is on its way."""
-    emulator.arm({"delay": "500ms"}, operation="send", count=1)
+    # Time for all to arrive, on a machine that does much else.
+    emulator.arm({"delay": "2s"}, operation="send", count=1)
     before = callouts(gateway)
     with ExitStack() as stack:
         clients = [stack.enter_context(http1.Connection(gateway.port)) for _ in parts]
