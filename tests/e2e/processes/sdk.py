@@ -175,7 +175,7 @@ class Receiver:
     def ask(self, command: str, **arguments: Any) -> Any:
         return self.client.ask(command, receiver=self.name, **arguments)
 
-    def receive(self, most: int = 1, wait: float = 3) -> list[Received]:
+    def receive(self, most: int = 1, wait: float = 10) -> list[Received]:
         """Up to so many messages; none if none comes in time."""
         return self._received(self.ask("receive", most=most, wait=wait))
 
