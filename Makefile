@@ -205,6 +205,29 @@ package-check: package ## Make the package again in another place, and compare
 	  --build-dir="$$other/build" "$$other/package" && \
 	diff -r $(PACKAGED) "$$other/package" && echo "make: both packages are the same, byte for byte"
 
+# Each target for so many seconds, on what is in tests/fuzz/corpus and what it finds itself:
+# make fuzz FUZZ=configuration FUZZ_SECONDS=600.
+FUZZ ?= $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
+FUZZ_SECONDS ?= 60
+CARGO_FUZZ := target/cargo-fuzz/bin/cargo-fuzz
+# libFuzzer's instrumentation is not stable yet; this is the pinned toolchain all the same.
+FUZZER := RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target/fuzz $(CARGO_FUZZ)
+
+.PHONY: fuzz
+fuzz: build $(CARGO_FUZZ) ## Let libFuzzer look for inputs that break a law (needs a C++ compiler)
+	$(FUZZER) build --fuzz-dir tests/fuzz --sanitizer none
+	@for target in $(FUZZ); do \
+	  echo "make: fuzzing $$target for $(FUZZ_SECONDS) seconds"; \
+	  mkdir -p target/fuzz/found/$$target tests/fuzz/corpus/$$target; \
+	  MODULE=target/wasm32-wasip1/release/envoy_service_bus.wasm \
+	    target/fuzz/x86_64-unknown-linux-gnu/release/$$target target/fuzz/found/$$target tests/fuzz/corpus/$$target \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -artifact_prefix=target/fuzz/$$target- \
+	    -print_final_stats=1 -verbosity=0 || exit 1; \
+	done
+
+$(CARGO_FUZZ):
+	$(CARGO) install --locked --root target/cargo-fuzz cargo-fuzz --version 0.13.2
+
 # What crates may come in, by deny.toml.
 DENY := target/deny/bin/cargo-deny
 
