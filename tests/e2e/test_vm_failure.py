@@ -24,11 +24,11 @@ IDLE_SECONDS = 5
 def failing_gateway(
     configure: Callable[[], GatewayConfiguration], envoy_binary: Path, tmp_path: Path
 ) -> Iterator[Envoy]:
-    """A gateway whose module fails at each request: it may not ask for the time."""
-    configuration = configure()
+    """A gateway whose module fails at each request: there is no cluster, and it may not say so."""
+    configuration = configure().merge_plugin({"cluster": "nowhere"})
     restriction = configuration.wasm["capability_restriction_config"]
-    del restriction["allowed_capabilities"]["proxy_get_current_time_nanoseconds"]
-    gateway = Envoy(envoy_binary, configuration, tmp_path, concurrency=1)
+    del restriction["allowed_capabilities"]["proxy_log"]
+    gateway = Envoy(envoy_binary, configuration, tmp_path, concurrency=1, level="error")
     yield gateway
     gateway.stop()
 
