@@ -49,7 +49,10 @@ impl DestinationState {
     }
 }
 
+/// The least time that a send is begun with.
+pub(super) const TOO_LATE: Duration = Duration::from_millis(1);
+
 /// Whether a client has waited for as long as it may.
 pub(super) fn is_late(pending: &PendingMessage, now: Duration) -> bool {
-    pending.deadline.saturating_sub(now) < Duration::from_millis(1)
+    pending.deadline.saturating_sub(now) < TOO_LATE
 }

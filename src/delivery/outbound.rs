@@ -165,24 +165,30 @@ impl OutboundRequest {
         self.messages.iter().map(|pending| pending.deadline).min()
     }
 
-    /// How long its callout may take.
-    pub(super) fn timeout(&self, now: Duration, attempt_timeout: Duration) -> Option<Duration> {
-        self.messages.iter().map(|pending| pending.timeout(now, attempt_timeout)).min()
+    /// How long a callout may take that serves the messages with the least and the most time left.
+    pub(super) fn timeouts(
+        &self,
+        now: Duration,
+        attempt_timeout: Duration,
+    ) -> Option<(Duration, Duration)> {
+        let each = self.messages.iter().map(|pending| pending.timeout(now, attempt_timeout));
+        each.fold(None, |found, one| {
+            let (shortest, longest) = found.unwrap_or((one, one));
+            Some((one.min(shortest), one.max(longest)))
+        })
     }
 
     /// Takes out those with so little time left that they would cut the callout of the others to
     /// less than half, and make it doubtful whether those are stored.
-    pub(super) fn take_short(&mut self, now: Duration, attempt_timeout: Duration) -> Option<Self> {
-        if self.messages.len() < 2 {
-            return None;
-        }
+    pub(super) fn take_short(
+        &mut self,
+        now: Duration,
+        attempt_timeout: Duration,
+        longest: Duration,
+    ) -> Self {
         let timeout = |pending: &PendingMessage| pending.timeout(now, attempt_timeout);
-        let longest = self.messages.iter().map(timeout).max()?;
-        let short = self.remove(|pending| timeout(pending).saturating_mul(2) < longest);
-        if short.is_empty() {
-            return None;
-        }
-        Some(Self {
+        let short = self.remove(|pending| is_short(timeout(pending), longest));
+        Self {
             sends: self.sends,
             auth_retries: self.auth_retries,
             refused: self.refused,
@@ -190,7 +196,7 @@ impl OutboundRequest {
             budget: self.budget,
             last: self.last.clone(),
             ..Self::new(short, self.state, Rc::clone(&self.entity))
-        })
+        }
     }
 
     /// Two halves of a batch that was refused for one of its messages.
@@ -213,6 +219,11 @@ impl OutboundRequest {
         let body = self.batch.get_or_insert_with(|| Rc::new(array(messages)));
         (batch_headers(), Rc::clone(body))
     }
+}
+
+/// Whether a callout of one time would cut one of the other to less than half.
+pub(super) fn is_short(one: Duration, other: Duration) -> bool {
+    one.saturating_mul(2) < other
 }
 
 /// Only messages with an element come into a batch.

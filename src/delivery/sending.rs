@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::batcher::Arrival;
 use super::breaker::{Admission, Change, Permit, Signal};
 use super::classify::Classification;
-use super::destination_state::{DestinationState, is_late};
+use super::destination_state::{DestinationState, TOO_LATE, is_late};
 use super::event::Namespace;
-use super::outbound::{Budget, OutboundRequest, PendingMessage};
+use super::outbound::{Budget, OutboundRequest, PendingMessage, is_short};
 use super::{AttemptId, Delivery, Event, OutboundId, Purpose, Timer, callout};
 use crate::credentials::{Access, TokenId};
 use crate::http::{DispatchError, Response};
@@ -53,18 +53,25 @@ impl Delivery {
     pub(super) fn send(&mut self, id: OutboundId) {
         let Some(mut request) = self.outbound.remove(&id) else { return };
         let now = self.time.monotonic;
-        for pending in request.remove(|pending| is_late(pending, now)) {
-            let failure = request.last.clone().unwrap_or_else(|| match request.waited_for_token {
-                true => Failure::new(Reason::CredentialsUnavailable, "no token has come in time"),
-                false => Failure::new(Reason::Overloaded, "was not sent in time"),
-            });
-            self.fail_message(pending, failure);
-        }
         let attempt_timeout = self.sender.delivery.attempt_timeout;
-        while let Some(short) = request.take_short(now, attempt_timeout) {
-            self.send_short(short);
-        }
-        let Some(timeout) = request.timeout(now, attempt_timeout) else { return self.end(request) };
+        let timeout = loop {
+            let Some((shortest, longest)) = request.timeouts(now, attempt_timeout) else {
+                return self.end(request);
+            };
+            // Nobody is late as long as every callout may take a while.
+            let late = match shortest < TOO_LATE {
+                true => request.remove(|pending| is_late(pending, now)),
+                false => vec![],
+            };
+            if !late.is_empty() {
+                self.fail_late(&request, late);
+            } else if is_short(shortest, longest) {
+                let short = request.take_short(now, attempt_timeout, longest);
+                self.send_short(short);
+            } else {
+                break shortest;
+            }
+        };
         let Some(state) = self.states.get_mut(request.state) else { return self.end(request) };
         let (time, shared) = (self.time, self.shared.as_ref());
         let access = state.signer.access(&request.entity.path, request.refused, time, shared);
@@ -218,6 +225,17 @@ impl Delivery {
         let chances = state.signer.auth_retries();
         self.tell_of_tokens(request.state);
         renewed && request.auth_retries < chances
+    }
+
+    /// Tells those whose clients have waited for as long as they may.
+    fn fail_late(&mut self, request: &OutboundRequest, late: Vec<PendingMessage>) {
+        for pending in late {
+            let failure = request.last.clone().unwrap_or_else(|| match request.waited_for_token {
+                true => Failure::new(Reason::CredentialsUnavailable, "no token has come in time"),
+                false => Failure::new(Reason::Overloaded, "was not sent in time"),
+            });
+            self.fail_message(pending, failure);
+        }
     }
 
     /// Sends an outbound request again after a wait, or gives up on it.

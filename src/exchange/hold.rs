@@ -8,7 +8,7 @@ impl Exchange {
     pub(super) fn hold(&mut self) -> Step {
         let State::Receiving(request) = &mut self.state else { return self.idle() };
         if let Some(route) = self.sender.routes.get(request.route) {
-            request.headers = request.headers.only(&route.headers);
+            request.headers = std::mem::take(&mut request.headers).only(&route.headers);
         }
         match self.buffer.reserve(request.size()) {
             Some(share) => {

@@ -17,7 +17,7 @@ pub(super) fn refusal(headers: &Headers) -> Option<Failure> {
     if headers.first("upgrade").is_some() && names(headers, "connection", "upgrade") {
         return refused("a request to upgrade the connection cannot be sent as a message");
     }
-    if content_type(headers).starts_with(GRPC) {
+    if starts_with_grpc(headers) {
         return refused("a gRPC request cannot be sent as a message");
     }
     None
@@ -40,6 +40,11 @@ pub(super) fn readable(reply: Reply, headers: &Headers, failure: &Failure) -> Re
         grpc_status: Some(UNIMPLEMENTED),
         ..reply
     }
+}
+
+fn starts_with_grpc(headers: &Headers) -> bool {
+    let value = headers.first("content-type").and_then(|value| value.get(..GRPC.len()));
+    value.is_some_and(|start| start.eq_ignore_ascii_case(GRPC.as_bytes()))
 }
 
 const GRPC: &str = "application/grpc";

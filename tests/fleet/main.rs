@@ -19,7 +19,6 @@
 mod broker;
 #[path = "../common/mod.rs"]
 mod common;
-#[expect(clippy::module_inception, reason = "the test is named after it")]
 mod fleet;
 mod picture;
 mod report;
