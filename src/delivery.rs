@@ -1,4 +1,4 @@
-//! One worker's sending. It outlives requests: a client may leave while its message is on its way.
+//! One worker's sending. It outlives requests: a client may leave while its message is in flight.
 //!
 //! Events are methods, effects come out of [`Delivery::poll`], which is called after each event
 //! until it returns `None`. When [`Delivery::wake`] says so, [`Delivery::tick`] is an event too.
@@ -92,7 +92,7 @@ pub enum Effect {
     Tell(Event),
 }
 
-/// One worker's messages on their way.
+/// One worker's messages in flight.
 #[derive(Debug)]
 pub struct Delivery {
     sender: Rc<Sender>,
@@ -129,7 +129,7 @@ enum Timer {
 }
 
 impl Delivery {
-    /// Nothing on its way yet. `seed` makes the waits between retries random.
+    /// Nothing in flight yet. `seed` makes the waits between retries random.
     pub fn new(sender: Rc<Sender>, shared: Rc<dyn Shared>, seed: u64) -> Self {
         let most_bytes = limits::message_bytes(sender.max_body_bytes);
         let buffered = sender.delivery.max_buffered_bytes;
@@ -199,7 +199,7 @@ impl Delivery {
     fn room(&mut self, stream: StreamId, size: usize) -> Option<Share> {
         let most = self.sender.delivery.max_in_flight;
         let cause = if self.open >= most {
-            format!("{most} messages are on their way")
+            format!("{most} messages are in flight")
         } else if let Some(share) = self.buffer.reserve(size) {
             return Some(share);
         } else {
@@ -275,7 +275,7 @@ impl Delivery {
         self.buffer.held()
     }
 
-    /// Whether nothing is on its way but tokens.
+    /// Whether nothing is in flight but tokens.
     pub fn is_quiet(&self) -> bool {
         let batcher = self.batcher.as_ref().is_none_or(Batcher::is_empty);
         self.open == 0 && self.outbound.is_empty() && self.repeated == 0 && batcher

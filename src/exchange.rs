@@ -193,17 +193,15 @@ impl Exchange {
     }
 
     /// Delivery knows what became of the message or the lookup.
-    pub fn settled(&mut self, settlement: SendResult) -> Step {
-        match (&self.state, &settlement.outcome) {
+    pub fn settled(&mut self, result: SendResult) -> Step {
+        match (&self.state, &result.outcome) {
             (State::Sending(..), Outcome::Accepted | Outcome::Failed(_))
-            | (State::Inquiring(_), Outcome::Found(_) | Outcome::Failed(_)) => {
-                self.answer(settlement)
-            }
+            | (State::Inquiring(_), Outcome::Found(_) | Outcome::Failed(_)) => self.answer(result),
             _ => self.idle(),
         }
     }
 
-    /// The route of a request whose message or lookup is on its way.
+    /// The route of a request whose message or lookup is in flight.
     pub fn waiting_on(&self) -> Option<usize> {
         match &self.state {
             State::Sending(request, _) | State::Inquiring(request) => Some(request.route),
@@ -231,7 +229,7 @@ impl Exchange {
         self.answer(SendResult { outcome, attempts: 0, served: Served::Primary })
     }
 
-    fn answer(&mut self, settlement: SendResult) -> Step {
+    fn answer(&mut self, result: SendResult) -> Step {
         let (request, ready) = match std::mem::replace(&mut self.state, State::Answered) {
             State::Receiving(request) | State::Inquiring(request) | State::Forwarding(request) => {
                 (request, None)
@@ -243,12 +241,12 @@ impl Exchange {
         let Some(route) = sender.routes.get(request.route) else { return Step::Wait };
         let ready = match (ready, &route.forward) {
             (Some(Ready::Forward(headers)), Some(forward)) => {
-                if let Some(unsent) = forwards(forward, &settlement.outcome) {
+                if let Some(unsent) = forwards(forward, &result.outcome) {
                     let headers = match forward.early {
                         true => Forwarding::default(),
                         false => Forwarding::new(forward, headers, &request.tracking_id, unsent),
                     };
-                    let report = request.settled("forwarded", settlement);
+                    let report = request.settled("forwarded", result);
                     self.state = State::Forwarding(request);
                     return Step::Forward(headers, report);
                 }
@@ -258,7 +256,7 @@ impl Exchange {
             _ => None,
         };
         let scope = request.scope(&route.name, self.random);
-        let SendResult { outcome, attempts, served } = settlement;
+        let SendResult { outcome, attempts, served } = result;
         let (mut reply, outcome) = match (outcome, ready) {
             (Outcome::Accepted, Some(ready)) => (ready, Outcome::Accepted),
             (Outcome::Found(found), _) => match replies::found(route, &scope, &found) {

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::template::{EvalError, TreeError};
 pub use broker_properties::{BrokerProperties, TextProperty, http_date, time_span};
 pub use compose::{READ_HEADERS, compose};
-pub(crate) use config::LIVES;
+pub(crate) use config::LIFETIMES;
 pub use config::{
     BrokerConfig, Entity, EntityConfig, ForwardedHeader, Lifetime, Payload, PropertyConfig,
     Schedule, ScheduleConfig, Send,

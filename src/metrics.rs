@@ -34,7 +34,7 @@ pub enum Metric<'a> {
         /// Who served in the end.
         destination: Served,
     },
-    /// Milliseconds from a request's end to its answer, of those that went on their way.
+    /// Milliseconds from a request's end to its answer, of those that were sent.
     Duration {
         /// The route's name.
         route: &'a str,
@@ -44,7 +44,7 @@ pub enum Metric<'a> {
         /// The route's name.
         route: &'a str,
     },
-    /// Messages and lookups on their way.
+    /// Messages and lookups in flight.
     InFlight,
     /// Bytes of those messages.
     BufferedBytes,

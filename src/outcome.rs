@@ -63,7 +63,7 @@ pub struct SendResult {
 pub struct Failure {
     /// For the client.
     pub reason: Reason,
-    /// Service Bus's own wish, in seconds.
+    /// What Service Bus itself asks for, in seconds.
     pub retry_after: Option<u32>,
     /// For the client, where its request is at fault.
     pub detail: Option<String>,

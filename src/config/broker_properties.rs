@@ -1,6 +1,6 @@
 //! The `broker_properties` of a route.
 
-use crate::message::LIVES;
+use crate::message::LIFETIMES;
 use crate::message::{BrokerConfig, Lifetime, Schedule, ScheduleConfig};
 
 use super::delivery::read_duration;
@@ -120,13 +120,13 @@ fn read_time_to_live(node: &Node<'_>, names: &Names) -> Option<Lifetime> {
         }
     }
     if let Json::Number(seconds) = node.json() {
-        let life = seconds.as_f64().and_then(Lifetime::from_seconds);
-        if life.is_none() {
-            node.expected(&format!("seconds from 1 to {}", LIVES.end().as_secs()));
+        let lifetime = seconds.as_f64().and_then(Lifetime::from_seconds);
+        if lifetime.is_none() {
+            node.expected(&format!("seconds from 1 to {}", LIFETIMES.end().as_secs()));
         }
-        return life.map(Lifetime::Fixed);
+        return lifetime.map(Lifetime::Fixed);
     }
-    read_duration(node, LIVES).map(Lifetime::Fixed)
+    read_duration(node, LIFETIMES).map(Lifetime::Fixed)
 }
 
 fn read_schedule(node: &Node<'_>, names: &Names) -> Option<ScheduleConfig> {

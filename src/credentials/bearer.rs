@@ -274,12 +274,12 @@ impl Bearer {
         }
     }
 
-    /// The time of renewal: with a fifth of the life left, or up to another tenth, so that many
+    /// The time of renewal: with a fifth of the lifetime left, or up to another tenth, so that many
     /// gateways do not ask at once.
     fn adopt(&mut self, random: u64) {
-        let life = self.seen.life();
+        let lifetime = self.seen.lifetime();
         let share = u32::try_from(random % 1000).unwrap_or_default();
-        let left = life / 5 + life / 10 * share / 1000;
+        let left = lifetime / 5 + lifetime / 10 * share / 1000;
         self.renew_at = self.seen.expires_at.saturating_sub(left);
         self.wanted = false;
     }
@@ -315,7 +315,7 @@ fn rest(again: Again, failures: u32, random: u64) -> Duration {
     };
     match again {
         Again::Never => HOPELESS_REST,
-        Again::After(wish) => wish.max(Duration::from_secs(1)),
+        Again::After(asked) => asked.max(Duration::from_secs(1)),
         Again::Upgrading => doubled(Duration::from_secs(5), Duration::from_secs(40)),
         Again::Soon => {
             let whole = doubled(Duration::from_millis(800), Duration::from_secs(60));

@@ -73,7 +73,7 @@ pub struct SasKeys {
     pub primary: AccessKey,
     /// Signs then.
     pub secondary: Option<AccessKey>,
-    /// Life of a token.
+    /// Lifetime of a token.
     pub token_ttl: Duration,
 }
 
@@ -96,7 +96,7 @@ impl Token {
         Rc::clone(&self.text)
     }
 
-    /// Whether more than a fifth of its life is left. A clock that was set back before the time of
+    /// Whether more than a fifth of its lifetime is left. A clock that was set back before the time of
     /// issue makes it stale: its `se` may by now lie further ahead than a token should live.
     pub fn is_fresh(&self, now: Duration) -> bool {
         (self.issued_at..self.renew_at).contains(&now)

@@ -36,7 +36,7 @@ impl SharedToken {
 
     /// The token, while Service Bus will take it, at a wall time: it must not end on its way there.
     pub(super) fn valid(&self, now: Duration) -> Option<&Secret> {
-        let margin = Duration::from_secs(5).min(self.life() / 10);
+        let margin = Duration::from_secs(5).min(self.lifetime() / 10);
         let ends = self.expires_at.saturating_sub(margin);
         self.authorization.as_ref().filter(|_| now < ends)
     }
@@ -47,7 +47,7 @@ impl SharedToken {
         self.authorization.is_some() && self.refused == self.serial
     }
 
-    pub(super) fn life(&self) -> Duration {
+    pub(super) fn lifetime(&self) -> Duration {
         self.expires_at.saturating_sub(self.issued_at)
     }
 

@@ -43,7 +43,7 @@ pub(super) enum Again {
 
 /// Longest token. Service Bus takes about 16 KB of headers.
 const TOKEN_BYTES: usize = 12 * 1024;
-/// Longest wish of a token service that is heeded.
+/// Longest wait that a token service may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// Reads an answer that came at `now`.
@@ -83,7 +83,7 @@ fn soon(cause: String) -> Refusal {
 fn again(status: u16, answer: &Response) -> Again {
     match (status, retry_after(&answer.headers)) {
         (410, _) => Again::Upgrading,
-        (429 | 503, Some(wish)) => Again::After(LONGEST_WAIT.min(wish)),
+        (429 | 503, Some(asked)) => Again::After(LONGEST_WAIT.min(asked)),
         (404 | 408 | 429 | 500.., _) => Again::Soon,
         (400..=499, _) => Again::Never,
         _ => Again::Soon,

@@ -10,7 +10,7 @@ use crate::http::{Callout, DispatchError, Response};
 use crate::outcome::{Outcome, Reason, SendResult, Served};
 use crate::time::Time;
 
-/// A callout on its way.
+/// A callout in flight.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) purpose: Purpose,
@@ -46,7 +46,7 @@ impl Delivery {
         match purpose {
             Purpose::Lookup { stream, cluster } => {
                 let failure = error.failure(&cluster, Reason::LookupUnavailable);
-                self.settle_lookup(stream, Outcome::Failed(failure));
+                self.finish_lookup(stream, Outcome::Failed(failure));
             }
             Purpose::Send { request, permit, .. } => {
                 self.send_refused(attempt, request, permit, error);
@@ -66,7 +66,7 @@ impl Delivery {
 
     fn conclude(&mut self, purpose: Purpose, answer: Response) {
         match purpose {
-            Purpose::Lookup { stream, .. } => self.settle_lookup(stream, answer.found()),
+            Purpose::Lookup { stream, .. } => self.finish_lookup(stream, answer.found()),
             Purpose::Send { request, permit, token_id } => {
                 self.send_answered(request, permit, token_id, &answer);
             }
@@ -94,7 +94,7 @@ impl Delivery {
         self.sweep = (!self.attempts.is_empty()).then(|| now.saturating_add(SWEEP));
     }
 
-    fn settle_lookup(&mut self, stream: StreamId, outcome: Outcome) {
+    fn finish_lookup(&mut self, stream: StreamId, outcome: Outcome) {
         self.open = self.open.saturating_sub(1);
         self.tell_stream(stream, SendResult { outcome, attempts: 1, served: Served::Primary });
     }

@@ -1,5 +1,5 @@
 //! Messages that may travel together: those of one entity, credentials and partition. The first
-//! leaves at once; what arrives while it is on its way leaves together.
+//! leaves at once; what arrives while it is in flight leaves together.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ struct Group {
     waiting: Vec<PendingMessage>,
     /// The array of those who wait, without its last bracket.
     array: Vec<u8>,
-    /// When they leave, whatever is on its way.
+    /// When they leave, whatever is in flight.
     leaves_at: Duration,
 }
 

@@ -67,7 +67,7 @@ enum Phase {
 
 /// How often a state is looked at anew when other workers were faster.
 const TRIES: usize = 16;
-/// What others wait while a probe is on its way.
+/// What others wait while a probe is in flight.
 const WHILE_PROBING: Duration = Duration::from_secs(1);
 
 impl Breaker {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// How long a message may take, how it is tried again, and how many may be on their way.
+/// How long a message may take, how it is tried again, and how many may be in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryConfig {
     /// What a client waits at most.
     pub timeout: Duration,
     /// What one callout may take.
     pub attempt_timeout: Duration,
-    /// Messages on their way at once, per worker.
+    /// Messages in flight at once, per worker.
     pub max_in_flight: usize,
     /// Their bytes, per worker.
     pub max_buffered_bytes: usize,

@@ -33,7 +33,7 @@ impl RetryConfig {
     }
 }
 
-/// What a worker may still repeat, whatever is on its way. Each first send adds its share and each
+/// What a worker may still repeat, whatever is in flight. Each first send adds its share and each
 /// repetition takes one, so that a fleet of workers with one message each is bound as a single
 /// worker with all of them would be.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! A message's life: group, token, breaker, callout, classification, and again where that may help.
+//! From a message to its result: group, token, breaker, callout, classification, and again where that may help.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Delivery {
         })
     }
 
-    /// Puts a message on its way: by itself, or on a group.
+    /// Puts a message in flight: by itself, or on a group.
     pub(super) fn take(&mut self, pending: PendingMessage, state: usize) {
         let now = self.time.monotonic;
         let Some(batcher) = &mut self.batcher else {
@@ -206,7 +206,7 @@ impl Delivery {
             self.tell_of_tokens(request.state);
         }
         for pending in std::mem::take(&mut request.messages) {
-            self.settle(&pending, Outcome::Accepted);
+            self.finish(&pending, Outcome::Accepted);
         }
         self.end(request);
     }
@@ -222,9 +222,9 @@ impl Delivery {
         let Some(token_id) = token_id else { return false };
         let (time, shared) = (self.time, self.shared.as_ref());
         let renewed = state.signer.refused(&request.entity.path, token_id, date, time, shared);
-        let chances = state.signer.auth_retries();
+        let most = state.signer.auth_retries();
         self.tell_of_tokens(request.state);
-        renewed && request.auth_retries < chances
+        renewed && request.auth_retries < most
     }
 
     /// Tells those whose clients have waited for as long as they may.
@@ -297,7 +297,7 @@ impl Delivery {
         let late = is_late(&pending, self.time.monotonic);
         let Some(fallback) = pending.second(failure.reason).filter(|_| !late).map(Rc::clone) else {
             let failure = pending.told(failure);
-            return self.settle(&pending, Outcome::Failed(failure));
+            return self.finish(&pending, Outcome::Failed(failure));
         };
         pending.copy = None;
         pending.in_doubt |= failure.reason.is_doubtful();
@@ -312,7 +312,7 @@ impl Delivery {
         self.take(pending, state);
     }
 
-    fn settle(&mut self, pending: &PendingMessage, outcome: Outcome) {
+    fn finish(&mut self, pending: &PendingMessage, outcome: Outcome) {
         self.open = self.open.saturating_sub(1);
         let PendingMessage { stream, attempts, served, .. } = *pending;
         self.tell_stream(stream, SendResult { outcome, attempts, served });

@@ -86,8 +86,8 @@ impl Request {
     }
 
     /// What is told when delivery is done with it; a failure has its own word.
-    pub(super) fn settled(&self, word: &'static str, settlement: SendResult) -> Report {
-        let SendResult { outcome, attempts, served } = settlement;
+    pub(super) fn settled(&self, word: &'static str, result: SendResult) -> Report {
+        let SendResult { outcome, attempts, served } = result;
         let report = self.report(word);
         match outcome {
             Outcome::Failed(failure) => {

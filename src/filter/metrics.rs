@@ -69,7 +69,7 @@ impl Metrics {
         });
     }
 
-    /// How long a request waited that went on its way.
+    /// How long a request waited that was sent.
     pub(super) fn took(&self, report: &Report, now: Duration) {
         let route = report.route;
         if let Some(since) = report.since {
@@ -80,7 +80,7 @@ impl Metrics {
         }
     }
 
-    /// A client left while its message was on its way.
+    /// A client left while its message was in flight.
     pub(super) fn client_gone(&self, route: usize) {
         let name = || Metric::ClientsGone { route: self.route(route) };
         self.change(Key::ClientsGone { route }, 1, name);
@@ -118,7 +118,7 @@ impl Metrics {
         }
     }
 
-    /// What is on its way now. Envoy adds up the workers' parts.
+    /// What is in flight now. Envoy adds up the workers' parts.
     pub(super) fn on_the_way(&self, in_flight: usize, bytes: usize) {
         let before = self.in_flight.replace(in_flight);
         self.shift(Key::InFlight, before, in_flight, || Metric::InFlight);

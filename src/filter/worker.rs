@@ -198,8 +198,8 @@ impl Worker {
             }
             match effect {
                 None => return,
-                Some(Effect::Finish(stream, settlement)) => {
-                    away |= self.settle(stream, settlement);
+                Some(Effect::Finish(stream, result)) => {
+                    away |= self.finish(stream, result);
                 }
                 Some(Effect::Tell(event)) => self.record(&event),
                 Some(Effect::Forget(attempt)) => {
@@ -230,8 +230,8 @@ impl Worker {
 
     /// Answers a stream from the root, or lets it go on; true when that has left the root's
     /// context.
-    fn settle(&self, stream: StreamId, settlement: SendResult) -> bool {
-        let step = self.tell(stream, |exchange| exchange.settled(settlement));
+    fn finish(&self, stream: StreamId, result: SendResult) -> bool {
+        let step = self.tell(stream, |exchange| exchange.settled(result));
         let (Step::Reply(_, report) | Step::Forward(_, report)) = &step else { return false };
         if host::act_as(stream.0).is_err() {
             warn!("cannot answer the request {}: its stream is gone", report.tracking_id);

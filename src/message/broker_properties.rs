@@ -81,7 +81,7 @@ pub struct BrokerProperties {
     pub message_id: String,
     /// Each at most once.
     pub texts: Vec<(TextProperty, String)>,
-    /// Life from the moment of storage.
+    /// Lifetime from the moment of storage.
     pub time_to_live: Option<Duration>,
     /// When the message appears, since the Unix epoch.
     pub scheduled_enqueue_time: Option<Duration>,
@@ -132,7 +132,7 @@ impl BrokerProperties {
         serde_json::to_string(&written).unwrap_or_default()
     }
 
-    /// The JSON object of a batch's element, where the life is a time span.
+    /// The JSON object of a batch's element, where the lifetime is a time span.
     pub(super) fn in_batch<'a>(&'a self, content_type: Option<&'a str>) -> impl Serialize + 'a {
         Written { broker: self, in_batch: true, content_type }
     }
@@ -158,10 +158,10 @@ impl Serialize for Written<'_> {
             json.serialize_entry("ScheduledEnqueueTimeUtc", &date)?;
         }
         match time_to_live {
-            Some(life) if self.in_batch => {
-                json.serialize_entry("TimeToLiveTimeSpan", &time_span(*life))?;
+            Some(lifetime) if self.in_batch => {
+                json.serialize_entry("TimeToLiveTimeSpan", &time_span(*lifetime))?;
             }
-            Some(life) => json.serialize_entry("TimeToLive", &seconds(*life))?,
+            Some(lifetime) => json.serialize_entry("TimeToLive", &seconds(*lifetime))?,
             None => {}
         }
         if let Some(content_type) = self.content_type {
@@ -185,16 +185,20 @@ fn check_chars(name: &str, text: &str, limit: Option<usize>) -> Result<(), Unsen
 }
 
 /// Seconds as a JSON number, whole where they are.
-fn seconds(life: Duration) -> Json {
-    if life.subsec_nanos() == 0 { life.as_secs().into() } else { life.as_secs_f64().into() }
+fn seconds(lifetime: Duration) -> Json {
+    if lifetime.subsec_nanos() == 0 {
+        lifetime.as_secs().into()
+    } else {
+        lifetime.as_secs_f64().into()
+    }
 }
 
 /// `d.hh:mm:ss`, with seven digits of a second's fraction where there is one: .NET's `TimeSpan`.
-pub fn time_span(life: Duration) -> String {
-    let seconds = life.as_secs();
+pub fn time_span(lifetime: Duration) -> String {
+    let seconds = lifetime.as_secs();
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
-    let ticks = life.subsec_nanos() / 100;
+    let ticks = lifetime.subsec_nanos() / 100;
     let fraction = if ticks == 0 { String::new() } else { format!(".{ticks:07}") };
     format!("{days}.{hours:02}:{minutes:02}:{seconds:02}{fraction}")
 }
@@ -218,8 +222,8 @@ mod tests {
             (Duration::from_secs(2 * 86_400 + 3 * 3_600 + 4 * 60 + 5), "2.03:04:05"),
             (Duration::from_millis(1_500), "0.00:00:01.5000000"),
         ];
-        for (life, text) in cases {
-            assert_eq!(time_span(life), text);
+        for (lifetime, text) in cases {
+            assert_eq!(time_span(lifetime), text);
         }
     }
 

@@ -154,8 +154,8 @@ fn broker_properties(
         }
     }
     broker.time_to_live = match &config.time_to_live {
-        Some(Lifetime::Fixed(life)) => Some(*life),
-        Some(Lifetime::Computed(template)) => life(template, scope)?,
+        Some(Lifetime::Fixed(lifetime)) => Some(*lifetime),
+        Some(Lifetime::Computed(template)) => lifetime(template, scope)?,
         None => None,
     };
     let now = scope.now.unwrap_or_default();
@@ -169,10 +169,13 @@ fn broker_properties(
     Ok(broker)
 }
 
-fn life(template: &Template, scope: &Scope<'_>) -> Result<Option<std::time::Duration>, Unsendable> {
+fn lifetime(
+    template: &Template,
+    scope: &Scope<'_>,
+) -> Result<Option<std::time::Duration>, Unsendable> {
     const PLACE: &str = "broker_properties.TimeToLive";
     let value = template.value(scope).map_err(|error| fault(PLACE, ValueFault::Eval(error)))?;
-    let life = match value {
+    let lifetime = match value {
         None | Some(Json::Null) => return Ok(None),
         Some(Json::String(text)) if text.is_empty() => return Ok(None),
         Some(Json::String(text)) => Lifetime::parse(&text),
@@ -180,7 +183,7 @@ fn life(template: &Template, scope: &Scope<'_>) -> Result<Option<std::time::Dura
         Some(_) => None,
     };
     let unfit = ValueFault::Unfit("a duration such as \"30s\", or a number of seconds");
-    life.map(Some).ok_or_else(|| fault(PLACE, unfit))
+    lifetime.map(Some).ok_or_else(|| fault(PLACE, unfit))
 }
 
 fn schedule(template: &Template, scope: &Scope<'_>) -> Result<Option<Schedule>, Unsendable> {

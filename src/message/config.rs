@@ -91,7 +91,7 @@ pub struct BrokerConfig {
     pub message_id: Option<Template>,
     /// Texts.
     pub texts: Vec<(TextProperty, Template)>,
-    /// Life of a message.
+    /// Lifetime of a message.
     pub time_to_live: Option<Lifetime>,
     /// When a message appears.
     pub scheduled_enqueue_time: Option<ScheduleConfig>,
@@ -99,7 +99,7 @@ pub struct BrokerConfig {
     pub(crate) content_type: Option<Template>,
 }
 
-/// Life of a message.
+/// Lifetime of a message.
 #[derive(Debug)]
 pub enum Lifetime {
     /// Computed: a duration as text, or a number of seconds.
@@ -151,15 +151,15 @@ impl Schedule {
 impl Lifetime {
     /// Reads a duration such as `30s`.
     pub fn parse(text: &str) -> Option<Duration> {
-        duration::parse(text).filter(|life| LIVES.contains(life))
+        duration::parse(text).filter(|lifetime| LIFETIMES.contains(lifetime))
     }
 
     /// Reads a number of seconds.
     pub fn from_seconds(seconds: f64) -> Option<Duration> {
-        Duration::try_from_secs_f64(seconds).ok().filter(|life| LIVES.contains(life))
+        Duration::try_from_secs_f64(seconds).ok().filter(|lifetime| LIFETIMES.contains(lifetime))
     }
 }
 
 /// A second is Service Bus's shortest, the longest .NET `TimeSpan` its longest, in whole days.
-pub(crate) const LIVES: RangeInclusive<Duration> =
+pub(crate) const LIFETIMES: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(10_675_199 * 86_400);

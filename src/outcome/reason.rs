@@ -29,7 +29,7 @@ pub enum Reason {
     NotFound,
     /// The message may be enqueued or not.
     OutcomeUnknown,
-    /// Too many messages are on their way.
+    /// Too many messages are in flight.
     Overloaded,
     /// The body or the message is too large.
     PayloadTooLarge,
@@ -141,7 +141,7 @@ impl Reason {
             Self::OutcomeUnknown => {
                 "The message may be enqueued or not; retry with the same Idempotency-Key."
             }
-            Self::Overloaded => "Too many messages are on their way; nothing was sent.",
+            Self::Overloaded => "Too many messages are in flight; nothing was sent.",
             Self::PayloadTooLarge => "The message is too large.",
             Self::QuotaExceeded => "The queue or topic is full; the message was not enqueued.",
             Self::Throttled => {

@@ -85,7 +85,7 @@ REFUSALS = {
             "1",
             "The message broker has failed too often; nothing was sent for now.",
         ),
-        Refusal("overloaded", 503, "1", "Too many messages are on their way; nothing was sent."),
+        Refusal("overloaded", 503, "1", "Too many messages are in flight; nothing was sent."),
         Refusal("not_found", 404, None, "There is nothing of this name."),
         Refusal("lookup_unavailable", 503, "5", "What was asked for cannot be looked up now."),
         Refusal(

@@ -45,7 +45,7 @@ SICK: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "ServiceBusOverloaded": (
         {ORDERS % "overloaded": "0+1x30"},
         {"route": "orders"},
-        "Route orders turns requests away: too many are on their way",
+        "Route orders turns requests away: too many are in flight",
     ),
     "ServiceBusSlow": (
         {SLOW % "5000": "0+98x30", SLOW % "10000": "0+100x30", SLOW % "+Inf": "0+100x30"},

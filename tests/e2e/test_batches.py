@@ -59,7 +59,7 @@ Part = tuple[str, list[tuple[str, str]], bytes]
 def waiting(
     gateway: Envoy, emulator: Emulator, parts: list[Part]
 ) -> Iterator[list[http1.Connection]]:
-    """Clients whose requests all arrive while the first of them is on its way."""
+    """Clients whose requests all arrive while the first of them is in flight."""
     # Time for all to arrive, on a machine that does much else.
     emulator.arm({"delay": "2s"}, operation="send", count=1)
     before = callouts(gateway)
@@ -74,7 +74,7 @@ def waiting(
 
 
 def together(gateway: Envoy, emulator: Emulator, parts: list[Part]) -> list[Answer]:
-    """The answers to requests that all arrive while the first of them is on its way."""
+    """The answers to requests that all arrive while the first of them is in flight."""
     with waiting(gateway, emulator, parts) as clients:
         return [client.answer() for client in clients]
 

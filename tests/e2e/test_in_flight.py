@@ -1,4 +1,4 @@
-"""Messages on their way: how many there may be, and what becomes of them without their client."""
+"""Messages in flight: how many there may be, and what becomes of them without their client."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_what_is_on_its_way_is_seen_and_then_gone(
     clients = [http1.Connection(gateway.port) for _ in range(5)]
     for client in clients:
         client.send(http1.head("POST", "/raw", [("content-length", "3")]) + b"abc")
-    gateway.wait_until(lambda: metrics(gateway).get("in_flight") == 5, "five on their way")
+    gateway.wait_until(lambda: metrics(gateway).get("in_flight") == 5, "five in flight")
     assert metrics(gateway)["buffered_bytes"] >= 15
     for client in clients:
         client.close()

@@ -1,4 +1,4 @@
-"""Configurations that change, and Envoys that end, while messages are on their way."""
+"""Configurations that change, and Envoys that end, while messages are in flight."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def unchecked(
 
 
 def waiting(stack: ExitStack, gateway: Envoy, path: str = "/raw") -> list[http1.Connection]:
-    """Clients whose messages are on their way."""
+    """Clients whose messages are in flight."""
     clients = [stack.enter_context(http1.Connection(gateway.port)) for _ in range(CLIENTS)]
     for client in clients:
         client.send(http1.head("POST", path, [("content-length", "1")]) + b"x")
     count = "cluster.servicebus.upstream_rq_active$"
     gateway.wait_until(
-        lambda: gateway.stats(count).popitem()[1] == CLIENTS, "messages that are on their way"
+        lambda: gateway.stats(count).popitem()[1] == CLIENTS, "messages that are in flight"
     )
     return clients
 

@@ -101,7 +101,7 @@ def test_what_is_on_its_way_when_a_vm_fails_is_not_accepted(
             connection.send(http1.head("POST", "/raw", [("content-length", "1")]) + b"x")
         active = "cluster.servicebus.upstream_rq_active"
         gateway.wait_until(
-            lambda: gateway.stats(f"{active}$")[active] == WAITING, "sends on their way"
+            lambda: gateway.stats(f"{active}$")[active] == WAITING, "sends in flight"
         )
 
         assert post(gateway, "/missing").status == 503

@@ -159,7 +159,7 @@ fn no_more_messages_than_the_limit_are_in_flight() {
     worker.submit(3, b"3");
     let failure = worker.failure();
     assert_eq!(failure.reason, Reason::Overloaded);
-    assert_eq!(failure.cause, "2 messages are on their way");
+    assert_eq!(failure.cause, "2 messages are in flight");
     // The client of the first may have left; its message counts until it ends.
     worker.answer(attempt, answer("201"));
     assert_eq!(worker.settled(), (1, None));

@@ -20,7 +20,7 @@ fn batching(batch: Json) -> Worker {
     Worker::new(sender(json!({"queue": "orders"}), json!({}), json!({"delivery": delivery})))
 }
 
-/// A worker with a first message on its way, and the callout of it.
+/// A worker with a first message in flight, and the callout of it.
 fn busy(batch: Json) -> (Worker, AttemptId) {
     let mut worker = batching(batch);
     worker.submit(0, b"{}");
@@ -263,7 +263,7 @@ fn credentials_have_their_own_batches() {
     }
 }
 
-/// A batch of messages 1 to 3 on its way.
+/// A batch of messages 1 to 3 in flight.
 fn batch_of_three() -> (Worker, AttemptId) {
     let (mut worker, first) = busy(json!({}));
     for stream in 1..=3 {

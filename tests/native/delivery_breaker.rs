@@ -101,7 +101,7 @@ fn one_probe_decides() {
         open(&mut workers);
         pass(&mut workers, Duration::from_secs(30));
         let attempt = sent(&mut workers[1]);
-        // While it is on its way nobody else sends.
+        // While it is in flight nobody else sends.
         assert_eq!(refused(&mut workers[0]), 1);
         assert_eq!(refused(&mut workers[1]), 1);
         end(&mut workers[1], attempt, probe);

@@ -118,7 +118,7 @@ fn every_state_meets_every_event() {
             for (state, expected) in states.iter().zip(row) {
                 let mut exchange = state();
                 let shown = format!("{exchange:?}");
-                // Without a clock nothing is on its way yet.
+                // Without a clock nothing is in flight yet.
                 let expected =
                     match (name, &expected) {
                         ("no clock", Wait) if shown.contains("Sending(") => {

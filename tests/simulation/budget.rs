@@ -11,7 +11,7 @@ use super::broker::Address;
 pub(crate) struct Budget {
     config: RetryConfig,
     repeats: Vec<Repeat>,
-    /// The callout that has just ended, and the messages that were on their way then.
+    /// The callout that has just ended, and the messages that were in flight then.
     ended: Option<(Vec<u32>, Address, usize)>,
 }
 
@@ -30,7 +30,7 @@ impl Budget {
         Self { config, repeats: vec![], ended: None }
     }
 
-    /// A callout ends, while `open` messages are on their way.
+    /// A callout ends, while `open` messages are in flight.
     pub(crate) fn ended(&mut self, ids: &[u32], to: &Address, open: usize) {
         self.repeats.retain(|repeat| !repeat.shares(ids));
         self.ended = Some((ids.to_vec(), to.clone(), open));
@@ -53,7 +53,7 @@ impl Budget {
         assert!(repeats <= most, "{repeats} callouts are repeated among {open} messages");
     }
 
-    /// One more part of a refused batch leaves, so that so many are on their way.
+    /// One more part of a refused batch leaves, so that so many are in flight.
     pub(crate) fn sends_part(&self, parts: usize, open: usize) {
         let most = match self.config.budget_percent {
             0 => 1,

@@ -37,7 +37,7 @@ use setup::REQUESTS;
 use world::{Tally, World};
 
 /// Enough for more than a million events.
-const SEEDS: u64 = 1_900;
+const SEEDS: u64 = 2_000;
 const THREADS: usize = 2;
 
 #[test]

@@ -88,7 +88,7 @@ impl Scenario {
             }
             failed += worker.answer(Broker::Created)?.1;
         }
-        // Those that came while a batch was on its way are in the next one.
+        // Those that came while a batch was in flight are in the next one.
         while !worker.host().callouts.is_empty() {
             failed += worker.answer(Broker::Created)?.1;
         }

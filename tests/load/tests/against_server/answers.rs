@@ -24,7 +24,7 @@ async fn one(args: &[&str], behaviour: impl Fn(&str) -> Reply + Send + Sync + 's
     entries.remove(0)
 }
 
-/// Outcome and error of a 202 that is changed on its way.
+/// Outcome and error of a 202 that is changed in flight.
 async fn changed(change: fn(String) -> String, close: bool) -> (Outcome, Option<String>) {
     let entry = one(&["--timeout", "300ms"], move |key| {
         let bytes = String::from_utf8(Reply::accepted(key).bytes).unwrap();

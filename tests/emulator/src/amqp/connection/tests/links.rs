@@ -128,7 +128,7 @@ fn an_unknown_handle_ends_the_session_and_the_connection_goes_on() {
     let mut client = Client::authorized(&service());
     client.credit(7, 0, 1, false);
     assert_eq!(client.only(0x17).condition(0), "amqp:session:unattached-handle");
-    // What was on its way is ignored until the client ends the session too.
+    // What was in flight is ignored until the client ends the session too.
     client.settle(0, 5, accepted());
     client.say(0x17, vec![]);
     client.begin(0);

@@ -91,7 +91,7 @@ proptest! {
     fn sums_are_computed((sum, expected) in sums()) {
         prop_assume!(sum.len() < 900 && i64::checked_add(expected, 1).is_some());
         let message = message(&[("sum", PropertyValue::Integer(expected))]);
-        // A sum that leaves 64 bits on its way fails; it is never another number.
+        // A sum that leaves 64 bits in between fails; it is never another number.
         prop_assert_ne!(passes(&format!("sum = {sum}"), &message), Ok(false));
     }
 
