@@ -57,11 +57,11 @@ Part = tuple[str, list[tuple[str, str]], bytes]
 
 @contextmanager
 def waiting(
-    gateway: Envoy, emulator: Emulator, parts: list[Part]
+    gateway: Envoy, emulator: Emulator, parts: list[Part], held: int = 1
 ) -> Iterator[list[http1.Connection]]:
-    """Clients whose requests all arrive while the first of them is in flight."""
+    """Clients whose requests all arrive while the first callouts are in flight."""
     # Time for all to arrive, on a machine that does much else.
-    emulator.arm({"delay": "2s"}, operation="send", count=1)
+    emulator.arm({"delay": "2s"}, operation="send", count=held)
     before = callouts(gateway)
     with ExitStack() as stack:
         clients = [stack.enter_context(http1.Connection(gateway.port)) for _ in parts]
@@ -73,9 +73,9 @@ def waiting(
         yield clients
 
 
-def together(gateway: Envoy, emulator: Emulator, parts: list[Part]) -> list[Answer]:
-    """The answers to requests that all arrive while the first of them is in flight."""
-    with waiting(gateway, emulator, parts) as clients:
+def together(gateway: Envoy, emulator: Emulator, parts: list[Part], held: int = 1) -> list[Answer]:
+    """The answers to requests that all arrive while the first callouts are in flight."""
+    with waiting(gateway, emulator, parts, held) as clients:
         return [client.answer() for client in clients]
 
 
@@ -159,7 +159,7 @@ def test_of_a_refused_batch_the_bad_message_fails_alone(
 
 def test_sessions_travel_apart(batching: Envoy, emulator: Emulator) -> None:
     parts = [("/sessions", [("x-session", session)], b"x") for session in "aabbab"]
-    for answer in together(batching, emulator, parts):
+    for answer in together(batching, emulator, parts, held=2):
         assert_accepted(answer)
     # The first of each session at once, the rest of each when its own first has arrived.
     assert (

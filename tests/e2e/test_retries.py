@@ -21,8 +21,8 @@ BUSY = {"status": 503, "detail": "Server busy"}
 
 @pytest.fixture(scope="module")
 def retrying(configure: Callable[[], GatewayConfiguration]) -> GatewayConfiguration:
-    """Three retries after short waits, and no breaker that would end them."""
-    retries = {"max": 3, "base": "10ms", "cap": "50ms"}
+    """Three retries after short waits, and a budget for them: nearly all here is retried."""
+    retries = {"max": 3, "base": "10ms", "cap": "50ms", "budget_percent": 100}
     delivery = {"retries": retries, "attempt_timeout": "1s", "timeout": "20s"}
     return configure().merge_plugin({"delivery": delivery})
 

@@ -119,15 +119,15 @@ def test_without_a_token_nothing_is_sent(
     assert emulator.requests() == []
 
 
-def test_a_token_that_comes_late_ends_the_circuit_breakers_rest(
+def test_a_token_that_comes_late_is_used_at_once(
     launch, configure: Callable[[], GatewayConfiguration], emulator: Emulator, folder: Path
 ) -> None:
     write(folder, "service-bus-token", "")
     made = upstream(configure(), "token-file.yaml", folder)
-    breaker = {"failures": 5, "open_for": "2s"}
-    gateway: Envoy = launch(made.merge_plugin({"delivery": {"circuit_breaker": breaker}}))
-    reasons = [post(gateway).json()["reason"] for _ in range(6)]
-    assert reasons == ["broker_unreachable"] * 5 + ["circuit_open"]
+    gateway: Envoy = launch(made)
+    # What Envoy itself does not send tells the circuit breaker nothing, however often.
+    reasons = {post(gateway).json()["reason"] for _ in range(8)}
+    assert reasons == {"broker_unreachable"}
     with token_service.imds({}) as service:
         emulator.trust(keys=[], identities=[service.rule])
         write(folder, "service-bus-token", f"Bearer {service.token()}")

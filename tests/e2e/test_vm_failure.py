@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,14 +21,15 @@ IDLE_SECONDS = 5
 
 
 @pytest.fixture
-def failing_gateway(
-    configure: Callable[[], GatewayConfiguration], envoy_binary: Path, tmp_path: Path
-) -> Iterator[Envoy]:
+def failing_gateway(module: Path, envoy_binary: Path, tmp_path: Path) -> Iterator[Envoy]:
     """A gateway whose module fails at each request: there is no cluster, and it may not say so."""
-    configuration = configure().merge_plugin({"cluster": "nowhere"})
+    # Nothing that is warned of at the start.
+    route = {"name": "raw", "match": {"path": "/raw"}, "send": {"queue": "raw"}}
+    configuration = GatewayConfiguration(module).add_plugin_routes([route])
+    configuration.merge_plugin({"cluster": "not-there"})
     restriction = configuration.wasm["capability_restriction_config"]
     del restriction["allowed_capabilities"]["proxy_log"]
-    gateway = Envoy(envoy_binary, configuration, tmp_path, concurrency=1, level="error")
+    gateway = Envoy(envoy_binary, configuration, tmp_path, concurrency=1, level="warn")
     yield gateway
     gateway.stop()
 

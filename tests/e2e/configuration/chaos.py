@@ -52,8 +52,9 @@ def with_everything(configuration: GatewayConfiguration) -> GatewayConfiguration
 
 def arm(emulator: Emulator, probability: float) -> None:
     """Opens both breakers, one after the other, and then lets sends fail in every way."""
-    for entity in (FIRST, SECOND):
-        emulator.arm({"status": 503}, entity=entity, operation="send", count=8)
+    # The first's stays open for longer, so that messages go to the second at once.
+    for entity, failures in ((FIRST, 30), (SECOND, 8)):
+        emulator.arm({"status": 500}, entity=entity, operation="send", count=failures)
     for seed, fault in enumerate(FAULTS):
         rare = "stall" in fault
         share = probability / 4 if rare else probability
