@@ -47,7 +47,7 @@ pub enum Step {
     LookUp(LookupRequest),
     /// Hand the message to delivery, and hold the request.
     Send(Submission),
-    /// Response it.
+    /// Answer it.
     Reply(Reply, Report),
     /// Change its headers and let it go on, then say so: [`Exchange::gone_on`], or
     /// [`Exchange::stuck`].

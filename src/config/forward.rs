@@ -1,13 +1,10 @@
 //! The `forward` of a route: its requests go on to the backend once their message is stored.
 
-use std::collections::BTreeSet;
-
 use super::node::Node;
-use super::template::read_template;
+use super::reply::read_set_headers;
 use crate::delivery::HeaderMode;
 use crate::route::{Forward, OUTCOME, OnFailure, TRACKING_ID};
 use crate::template::{Names, Template};
-use crate::text::{is_token, is_visible_ascii};
 
 /// Headers that are ours, or that say how the request is framed and where it goes.
 const NOT_SET: [&str; 12] = [
@@ -48,24 +45,5 @@ pub(super) fn read(node: &Node<'_>, names: &Names, mode: HeaderMode) -> Option<F
 }
 
 fn read_headers(node: &Node<'_>, names: &Names) -> Option<Vec<(String, Template)>> {
-    let mut seen = BTreeSet::new();
-    let mut read = |(name, node): (&str, Node<'_>)| {
-        let name = name.to_ascii_lowercase();
-        if !is_token(&name) || NOT_SET.contains(&name.as_str()) {
-            node.error("cannot be set on a request to the backend");
-            return None;
-        }
-        if !seen.insert(name.clone()) {
-            node.error("the header stands here a second time");
-            return None;
-        }
-        let value = read_template(&node, names)?;
-        if value.literal().is_some_and(|text| !is_visible_ascii(text)) {
-            node.expected("visible ASCII characters");
-            return None;
-        }
-        Some((name, value))
-    };
-    let headers: Vec<_> = node.members()?.into_iter().map(&mut read).collect();
-    headers.into_iter().collect()
+    read_set_headers(node, names, &NOT_SET, "cannot be set on a request to the backend")
 }

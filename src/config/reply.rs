@@ -37,11 +37,21 @@ fn read_status(node: &Node<'_>, range: std::ops::RangeInclusive<u64>) -> Option<
 }
 
 fn read_headers(node: &Node<'_>, names: &Names) -> Option<Vec<(String, Template)>> {
+    read_set_headers(node, names, &OWN_HEADERS, "cannot be set as a header of a reply")
+}
+
+/// Headers that are set, each once; of some it is said why they cannot be.
+pub(super) fn read_set_headers(
+    node: &Node<'_>,
+    names: &Names,
+    not_set: &[&str],
+    refusal: &str,
+) -> Option<Vec<(String, Template)>> {
     let mut seen = BTreeSet::new();
     let mut read = |(name, node): (&str, Node<'_>)| {
         let name = name.to_ascii_lowercase();
-        if !is_token(&name) || OWN_HEADERS.contains(&name.as_str()) {
-            node.error("cannot be set as a header of a reply");
+        if !is_token(&name) || not_set.contains(&name.as_str()) {
+            node.error(refusal);
             return None;
         }
         if !seen.insert(name.clone()) {
